@@ -98,8 +98,8 @@ path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/man/*
 path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
-path-exclude=/usr/share/postgresql/*/man/*
 path-exclude=/usr/lib/*/libLLVM*
+path-exclude=/usr/lib/*/libz3*
 path-exclude=/usr/lib/llvm*
 path-exclude=/usr/lib/postgresql/*/lib/llvmjit*
 path-exclude=/usr/lib/postgresql/*/lib/bitcode/*
@@ -132,7 +132,7 @@ INSIDE
 
   unmount_below "$tree"
   rm -rf "$tree"/var/lib/apt/lists/* "$tree"/var/cache/apt/* "$tree"/var/cache/debconf/*-old \
-    "$tree"/var/log/* "$tree"/tmp/* "$tree"/usr/share/{doc,man,info,locale,i18n}/* \
+    "$tree"/var/log/* "$tree"/tmp/* "$tree"/usr/share/{doc,man,info,locale,i18n}/* "$tree"/usr/share/postgresql/*/man \
     "$tree"/usr/sbin/policy-rc.d "$tree"/etc/apt/apt.conf.d/proxy "$tree"/etc/ssl/certs/ca-certificates.crt
 }
 
