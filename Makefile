@@ -1,0 +1,105 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+target_dir := $(or $(CARGO_TARGET_DIR),target)
+majors ?= 15 17
+scripts = install uninstall .ci/run $(shell find tests templates/entrypoint -name '*.sh' 2>/dev/null | sort)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: need-cargo
+need-cargo:
+	@command -v cargo >/dev/null || { echo "cargo is missing: apt-get install -y cargo (Debian 13 or newer), or https://rustup.rs" >&2; exit 1; }
+
+.PHONY: build
+build: need-cargo ## Build bin/voodu-postgres
+	cargo build --release --locked
+	@install -m 755 $(target_dir)/release/voodu-postgres bin/.voodu-postgres.new
+	@mv -f bin/.voodu-postgres.new bin/voodu-postgres
+
+.PHONY: lint
+lint: need-cargo ## Check format, clippy and the shell scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if command -v shellcheck >/dev/null; then \
+	  echo "shellcheck $(words $(scripts)) scripts"; shellcheck $(scripts); \
+	else \
+	  echo "shellcheck is missing (apt-get install -y shellcheck): only the syntax is checked"; \
+	  for script in $(scripts); do bash -n "$$script"; done; \
+	fi
+
+# Brings docker and the images, then runs its argument. Exit 3 of provision.sh: no docker can be had.
+define with_docker
+	@status=0; bash tests/provision.sh || status=$$?; \
+	if [ $$status -eq 0 ]; then \
+	  bash tests/images/build.sh $(majors); $(1); \
+	elif [ $$status -ne 3 ] || [ "$${CI:-}" = true ]; then \
+	  echo "docker is needed here and cannot be had: failing" >&2; exit 1; \
+	else \
+	  $(2); \
+	fi
+endef
+
+skipped = echo "!!! NO DOCKER: the end-to-end tests on real postgres are SKIPPED, nothing below proves them !!!" >&2
+
+.PHONY: test
+test: build ## Run every test; end-to-end on real postgres needs docker and brings it when it can
+	$(call with_docker,cargo test --workspace --locked,$(skipped); VOODU_E2E=skip cargo test --workspace --locked; $(skipped))
+
+.PHONY: e2e
+e2e: build ## Run only the end-to-end tests
+	$(call with_docker,cargo test --locked --test e2e,echo "no docker" >&2; exit 1)
+
+.PHONY: faults
+faults: build ## Run the long repetitions: kills, promotes under load, both majors
+	$(call with_docker,cargo test --locked --test e2e -- --ignored --nocapture,echo "no docker" >&2; exit 1)
+
+.PHONY: bench
+bench: build ## Measure; figures to compare within one run on one machine
+	@bash tests/bench.sh
+
+.PHONY: demo
+demo: build ## Bring up a three-node cluster to try things on
+	@bash tests/demo.sh up
+
+.PHONY: demo-down
+demo-down: ## Remove the demo cluster
+	@bash tests/demo.sh down
+
+.PHONY: cross
+cross: need-cargo ## Build the release files for linux amd64 and arm64 in dist/
+	@mkdir -p dist
+	@for pair in amd64:x86_64 arm64:aarch64; do \
+	  triple=$${pair#*:}-unknown-linux-musl file=voodu-postgres_linux_$${pair%:*}; \
+	  if ! [ -d "$$(rustc --print sysroot)/lib/rustlib/$$triple" ]; then \
+	    echo "the standard library for $$triple is missing: rustup target add $$triple" >&2; exit 1; \
+	  fi; \
+	  RUSTFLAGS="-Clinker=rust-lld -Clink-self-contained=yes" cargo build --release --locked --target "$$triple"; \
+	  install -m 755 "$(target_dir)/$$triple/release/voodu-postgres" "dist/$$file"; \
+	  (cd dist && sha256sum "$$file" >"$$file.sha256"); \
+	done
+	@ls -l dist
+
+.PHONY: need-plugins-root
+need-plugins-root:
+	@[ -n "$(PLUGINS_ROOT)" ] || { echo "usage: make install-local PLUGINS_ROOT=/opt/voodu/plugins" >&2; exit 1; }
+
+# Staged beside its place under the hidden name that the controller uses itself, then renamed.
+.PHONY: install-local
+install-local: need-plugins-root build ## Install into a controller's plugins directory: PLUGINS_ROOT=/opt/voodu/plugins
+	@mkdir -p "$(PLUGINS_ROOT)"; rm -rf "$(PLUGINS_ROOT)"/.install-postgres.*; \
+	new=$$(mktemp -d "$(PLUGINS_ROOT)/.install-postgres.XXXXXX"); old=$$new.old; \
+	install -m 644 plugin.yml "$$new/plugin.yml"; \
+	install -m 755 install uninstall "$$new/"; \
+	install -D -m 755 bin/voodu-postgres "$$new/bin/voodu-postgres"; \
+	if [ -e "$(PLUGINS_ROOT)/postgres" ]; then mv -T "$(PLUGINS_ROOT)/postgres" "$$old"; fi; \
+	mv -T "$$new" "$(PLUGINS_ROOT)/postgres"; rm -rf "$$old"; \
+	echo "installed into $(PLUGINS_ROOT)/postgres"
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(target_dir) dist bin/voodu-postgres
