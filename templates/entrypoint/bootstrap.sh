@@ -1,0 +1,53 @@
+# --- The first boot of a cluster --------------------------------------------
+
+# act_first_boot: initialises an empty volume through the image's own entrypoint
+# (users, password, database, init scripts). No client can connect over the
+# network before the sentinel is gone, so nothing that anybody was told to be
+# committed lies in a directory that a later boot wipes.
+act_first_boot() {
+  say "first boot: initialising an empty volume"
+  { sentinel_set "$INIT_SENTINEL" && data_wipe; } || die "cannot prepare $PGDATA"
+  docker-entrypoint.sh postgres -c listen_addresses= -c password_encryption=scram-sha-256 &
+  CHILD=$!
+  # The image's entrypoint ends by becoming the server, with the same process
+  # id; the temporary server of its init scripts has another one.
+  until [ "$(postmaster_pid)" = "$CHILD" ]; do
+    tick
+    if ! child_runs; then
+      child_ended
+      die "the first initialisation failed with exit code $CODE, see above; it starts over at the next boot"
+    fi
+    [ -z "$STOPPING" ] || exit 143
+  done
+  stop_server
+  act_first_boot_checks
+  { wire_settings && write_runtime_conf; } || die "cannot write the settings in $PGDATA"
+  sentinel_clear "$INIT_SENTINEL" || die "cannot finish the first initialisation"
+}
+
+# act_first_boot_checks: a cluster whose record was lost still has pods with its
+# data. They show by now, and then this database is not wanted.
+act_first_boot_checks() {
+  SHAPE=init
+  observe
+  ask_peers
+  [ "$V_RECORD" = ours ] || [ -n "$PEERS_UP" ] || return 0
+  data_wipe && rm -f "$INIT_SENTINEL"
+  refuse_empty_volume
+}
+
+# refuse_empty_volume: says how to go on without this pod's data, and how to
+# start over.
+refuse_empty_volume() {
+  die "this pod's volume is empty, but cluster $CLUSTER_REF exists and this pod is its primary: an empty database must not replace the data of the standbys." \
+    "To go on with a standby: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force." \
+    "To start over without any data: vd delete $CLUSTER_REF --prune, remove the file .topology in the cluster's backups directory on the host, vd apply"
+}
+act_refuse_empty() { refuse_empty_volume; }
+
+# postmaster_pid: the process that runs on the data directory, if any.
+postmaster_pid() {
+  local pid=''
+  { IFS= read -r pid <"$PGDATA/postmaster.pid"; } 2>/dev/null
+  printf '%s' "$pid"
+}

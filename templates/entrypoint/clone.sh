@@ -1,0 +1,59 @@
+# --- A standby's copy of the primary ----------------------------------------
+
+# act_clone: copies the primary into this pod's volume. A clone that anything
+# interrupts starts over, because the sentinel goes last.
+act_clone() {
+  say "cloning pod $V_PRIMARY"
+  { sentinel_set "$CLONE_SENTINEL" && rm -f "$INIT_SENTINEL"; } || die "cannot write to $VOLUME"
+  wait_for_primary || return 0
+  data_wipe || die "cannot empty $PGDATA"
+  # A spread checkpoint would make the copy wait for minutes.
+  PGPASSWORD=$REPLICATION_PASSWORD setsid "${DROP[@]}" pg_basebackup -D "$PGDATA" -X stream -c fast --no-password \
+    -d "host=$(pod_host "$V_PRIMARY") port=$PORT user=$REPLICATION_USER application_name=voodu-postgres-clone-$ORDINAL" &
+  await_helper $! "copying pod $V_PRIMARY" || return 0
+  { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the clone in $PGDATA"
+  say "cloned pod $V_PRIMARY"
+}
+
+# make_standby: the copy follows the recorded primary from its first start on.
+make_standby() {
+  : >"$PGDATA/standby.signal" && own "$PGDATA/standby.signal" && wire_settings && write_runtime_conf "$V_PRIMARY"
+}
+
+# wait_for_primary: asks once a second, for five minutes, until the recorded
+# primary accepts writes. Returns 1 when the record changed meanwhile.
+wait_for_primary() {
+  local host deadline=$((SECONDS + 300)) answer
+  host=$(pod_host "$V_PRIMARY")
+  until answer=$(remote_sql "$host" <<<'SELECT pg_is_in_recovery()' 2>&1) && [ "$answer" = f ]; do
+    [ "$answer" != t ] || answer="it is still in recovery"
+    [ "$SECONDS" -lt "$deadline" ] ||
+      die "pod $V_PRIMARY ($host) did not become a usable primary in 5 minutes: ${answer//$'\n'/ | }"
+    pause 1
+    ! record_changed || return 1
+  done
+}
+
+# await_helper PID WHAT: waits for a long step, which leads a process group. Returns 1 when it failed or when
+# the record changed meanwhile and the step was given up.
+await_helper() {
+  local code
+  HELPER=$1
+  while kill -0 "$HELPER" 2>/dev/null; do
+    tick
+    if record_changed; then
+      say "the record changed, giving up $2"
+      kill -TERM -- "-$HELPER" 2>/dev/null
+    fi
+    [ -z "$STOPPING" ] || kill -TERM -- "-$HELPER" 2>/dev/null
+  done
+  wait "$HELPER"
+  code=$?
+  HELPER=''
+  [ -z "$STOPPING" ] || exit 143
+  if [ "$code" != 0 ]; then
+    say "$2 failed with exit code $code, see above; trying again"
+    pause 1
+    return 1
+  fi
+}

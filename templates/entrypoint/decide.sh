@@ -1,0 +1,76 @@
+# --- What to do -------------------------------------------------------------
+
+# decide: from the record (V_*) and the data (SHAPE) to the name of one action,
+# left in ACTION. Nothing is done or asked here. The shape of a data directory
+# never makes a pod the primary: only the record does, or where there is none
+# yet, the initial primary of the cluster.
+decide() {
+  local who=other
+  [ "$V_PRIMARY" != "$ORDINAL" ] || who=me
+  if [ "$SHAPE" = unknown ] || [ "$V_RECORD" = foreign ] || [ "$V_RECORD" = garbage ]; then
+    ACTION=refuse_$V_RECORD
+    [ "$SHAPE" != unknown ] || ACTION=refuse_unknown
+    return
+  fi
+  if [ "$V_STATE" = maintenance ]; then
+    ACTION=wait_out_maintenance
+    return
+  fi
+  case $who:$SHAPE:$V_RECORD in
+    me:empty:none | me:init:none) ACTION=first_boot ;;
+    me:empty:ours | me:init:ours | me:clone:ours) ACTION=refuse_empty ;;
+    me:primary:*) ACTION=run_primary ;;
+    me:standby:ours) ACTION=promote ;;
+    me:standby:none | me:clone:none) ACTION=wait_for_record ;;
+    other:empty:* | other:init:* | other:clone:*) ACTION=clone ;;
+    other:standby:*) ACTION=follow ;;
+    other:primary:*) ACTION=guard ;;
+  esac
+  # While a handover runs nobody starts writable.
+  if [ "$V_STATE" = handover ] && { [ "$ACTION" = run_primary ] || [ "$ACTION" = promote ]; }; then
+    ACTION=wait_out_handover
+  fi
+}
+
+act_refuse_unknown() {
+  die "$PGDATA is not empty and holds no complete database; look at it, then move it away to let this pod start over"
+}
+
+act_refuse_foreign() {
+  die "this pod's data belongs to cluster id $V_CLUSTER, but the shared record $RECORD is of another cluster: two clusters share one backups directory, or a file was put there by hand; nothing was changed"
+}
+
+act_refuse_garbage() {
+  die "the shared record $RECORD is not readable and this pod has no copy of it; another pod of the cluster puts it right when it runs, or remove the file if this cluster never held data"
+}
+
+act_guard() {
+  die "split-brain guard: this pod's data was last used as a primary, but pod $V_PRIMARY is the primary of $CLUSTER_REF. Nothing was changed. To make this pod a standby: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
+}
+
+act_wait_for_record() {
+  local deadline=$((SECONDS + 300))
+  say "this pod holds a standby's data and there is no record of who is primary: waiting for another pod to publish one"
+  until record_changed; do
+    [ "$SECONDS" -lt "$deadline" ] ||
+      die "no record of who is primary of $CLUSTER_REF showed up in 5 minutes, and a standby is not promoted on a guess; start the other pods, or say who is primary: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force"
+    tick
+    [ -z "$STOPPING" ] || exit 143
+  done
+}
+
+act_wait_out_maintenance() { wait_out maintenance; }
+act_wait_out_handover() { wait_out "a handover"; }
+
+# wait_out WHAT: waits for the next record, and says so once a minute.
+wait_out() {
+  local next=0
+  until record_changed; do
+    if [ "$SECONDS" -ge "$next" ]; then
+      say "postgres is stopped during $1 (record $RECORD, epoch $V_EPOCH)"
+      next=$((SECONDS + 60))
+    fi
+    tick
+    [ -z "$STOPPING" ] || exit 143
+  done
+}

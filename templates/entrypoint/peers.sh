@@ -1,0 +1,51 @@
+# --- The other pods ---------------------------------------------------------
+
+# peer_addresses: the addresses of the other pods that run, from the alias that
+# all pods of the cluster share.
+peer_addresses() {
+  local shared="$PG_NAME$PG_SCOPE_SUFFIX" mine address
+  shared=${shared,,}
+  mine=" $(hostname -i) "
+  # Not every image's getent knows ahostsv4.
+  for address in $({ timeout 2 getent ahostsv4 "$shared" || timeout 2 nslookup "$shared"; } 2>/dev/null |
+    grep -oE '[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+' | sort -u); do
+    case " 127.0.0.11 ${mine//$'\n'/ } " in
+      *" $address "*) ;;
+      *) printf '%s\n' "$address" ;;
+    esac
+  done
+}
+
+# ask_peers: asks every other pod at once whether it is in recovery, 2 s each.
+# Leaves the addresses that answered in PEERS_UP, and in PEER_WRITABLE one that
+# is not in recovery. Silence is no answer and no objection.
+ask_peers() {
+  local address answer
+  PEERS_UP='' PEER_WRITABLE=''
+  while read -r address answer; do
+    case $answer in
+      t) PEERS_UP+="$address " ;;
+      f) PEERS_UP+="$address " PEER_WRITABLE=$address ;;
+    esac
+  done < <(
+    for address in $(peer_addresses); do
+      printf '%s %s\n' "$address" "$(remote_sql "$address" 2 <<<'SELECT pg_is_in_recovery()' 2>/dev/null)" &
+    done
+    wait
+  )
+}
+
+# peer_name ADDRESS: the container behind an address, for a message.
+peer_name() {
+  local name
+  name=$(timeout 2 getent hosts "$1" | sed -n 's/^[^ ]*  *\([^ ]*\).*/\1/p')
+  printf '%s' "${name:-$1}"
+}
+
+# refuse_second_primary: the net under everything. Before this pod runs
+# writable, no other pod of the cluster may be.
+refuse_second_primary() {
+  ask_peers
+  [ -z "$PEER_WRITABLE" ] ||
+    die "$(peer_name "$PEER_WRITABLE") already runs as a primary of $CLUSTER_REF, so this pod does not start as a second one; look at both pods' logs, then stop the wrong one"
+}
