@@ -5,6 +5,7 @@
 act_clone() {
   say "cloning pod $V_PRIMARY"
   { sentinel_set "$CLONE_SENTINEL" && rm -f "$INIT_SENTINEL"; } || die "cannot write to $VOLUME"
+  choose_password "$V_PRIMARY"
   wait_for_primary || return 0
   data_wipe || die "cannot empty $PGDATA"
   # A spread checkpoint would make the copy wait for minutes.

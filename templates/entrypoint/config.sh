@@ -18,24 +18,17 @@ wire_settings() {
   } | install_file "$conf" 0600
 }
 
-# conninfo_value TEXT / conf_value TEXT: quote for a connection string
-# (postgres manual, 34.1.1) and for postgresql.conf (20.1.2).
-conninfo_value() {
-  local text=${1//\\/\\\\}
-  printf "'%s'" "${text//\'/\\\'}"
-}
-conf_value() {
-  local text=${1//\\/\\\\}
-  printf "'%s'" "${text//\'/\'\'}"
-}
-
 # write_runtime_conf [PRIMARY]: writes the settings of this pod alone; with
-# PRIMARY, the connection to it. Sets RUNTIME_CHANGED when anything is new.
+# PRIMARY, the connection to it. Sets RUNTIME_CHANGED when anything is new. The
+# password is in a file of its own, because postgres logs the value of
+# primary_conninfo at every reload that changes it.
 write_runtime_conf() {
   local text old=''
   text="# Written by the voodu entrypoint whenever the primary changes; edits are lost."$'\n'
   if [ $# = 1 ]; then
-    text+="primary_conninfo = $(conf_value "$(primary_conninfo "$1")")"$'\n'
+    text+="primary_conninfo = 'host=$(pod_host "$1") port=$PORT user=$REPLICATION_USER"
+    text+=" application_name=voodu-postgres-standby-$ORDINAL connect_timeout=5 passfile=$PASSFILE'"$'\n'
+    write_passfile || return 1
   fi
   IFS= read -r -d '' old 2>/dev/null <"$RUNTIME_CONF"
   RUNTIME_CHANGED=''
@@ -44,39 +37,32 @@ write_runtime_conf() {
   printf '%s' "$text" | install_file "$RUNTIME_CONF" 0600
 }
 
-# primary_conninfo ORDINAL: how this standby reaches that pod. The password is
-# the last item, so that runtime_password can find its end.
-primary_conninfo() {
-  printf 'host=%s port=%s user=%s application_name=voodu-postgres-standby-%s connect_timeout=5 password=%s' \
-    "$(pod_host "$1")" "$PORT" "$REPLICATION_USER" "$ORDINAL" "$(conninfo_value "$REPLICATION_PASSWORD")"
+# write_passfile: the replication password as libpq wants it (postgres manual,
+# 34.16). A standby reads it at each new connection, so a rotation only has to
+# replace it.
+write_passfile() {
+  local password=${REPLICATION_PASSWORD//"\\"/"\\\\"}
+  password=${password//:/"\\:"}
+  [ "$(stored_password)" = "$REPLICATION_PASSWORD" ] ||
+    printf '*:*:*:%s:%s\n' "$REPLICATION_USER" "$password" | install_file "$PASSFILE" 0600
 }
 
-# runtime_password: the replication password in the file that
-# write_runtime_conf wrote; empty when there is none.
-runtime_password() {
-  local line text=''
-  [ -f "$RUNTIME_CONF" ] || return 0
-  while IFS= read -r line; do
-    [[ $line != "primary_conninfo = '"*"'" ]] || text=$line
-  done <"$RUNTIME_CONF"
-  [ -n "$text" ] || return 0
-  text=${text#"primary_conninfo = '"}
-  text=${text%"'"}
-  text=${text//"''"/"'"}
-  text=${text//'\\'/'\'}
-  [[ $text == *"password='"* ]] || return 0
-  text=${text#*"password='"}
-  text=${text%"'"}
-  text=${text//"\\'"/"'"}
-  printf '%s' "${text//'\\'/'\'}"
+# stored_password: the replication password in the passfile, if there is one.
+stored_password() {
+  local line=''
+  [ -f "$PASSFILE" ] || return 0
+  IFS= read -r line <"$PASSFILE"
+  line=${line#"*:*:*:$REPLICATION_USER:"}
+  line=${line//"\\:"/:}
+  printf '%s' "${line//"\\\\"/"\\"}"
 }
 
-# choose_password ORDINAL: after a rotation the file knows a newer replication
-# password than the container's environment. Keeps whichever logs in there; the
-# file's while nobody answers.
+# choose_password ORDINAL: after a rotation the passfile knows a newer
+# replication password than the container's environment. Keeps whichever logs in
+# there; the passfile's while nobody answers.
 choose_password() {
   local stored
-  stored=$(runtime_password)
+  stored=$(stored_password)
   [ -n "$stored" ] && [ "$stored" != "$ENV_REPLICATION_PASSWORD" ] || return 0
   REPLICATION_PASSWORD=$ENV_REPLICATION_PASSWORD
   if [ "$(remote_sql "$(pod_host "$1")" <<<'SELECT 1' 2>/dev/null)" != 1 ]; then

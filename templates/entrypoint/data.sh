@@ -28,7 +28,7 @@ directory_is_empty() {
 # data_wipe: empties the data directory. Only for data under a sentinel, or for
 # a standby's copy of what the primary holds.
 data_wipe() {
-  mkdir -p "$PGDATA" && find "$PGDATA" -mindepth 1 -delete && own "$PGDATA" && chmod 0700 "$PGDATA"
+  mkdir -p "$PGDATA" && rm -rf "$PGDATA"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* && own "$PGDATA" && chmod 0700 "$PGDATA"
 }
 
 # sentinel_set FILE / sentinel_clear FILE: marks the data directory as not to be

@@ -22,6 +22,7 @@ SOCKETS=/var/run/postgresql
 INIT_SENTINEL=$VOLUME/.voodu-init
 CLONE_SENTINEL=$VOLUME/.voodu-clone
 RUNTIME_CONF=$PGDATA/voodu-runtime.conf
+PASSFILE=$VOLUME/.voodu-passfile
 
 # A client setting that an operator put into the environment must not redirect
 # the supervisor's own connections.

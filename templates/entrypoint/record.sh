@@ -86,7 +86,8 @@ record_replace() {
   # Opening a pipe would block, opening a link would create what it points at.
   { [ -f "$RECORD_LOCK" ] && [ ! -L "$RECORD_LOCK" ]; } || rm -f "$RECORD_LOCK"
   (
-    flock -w 10 9 || exit 1
+    # Busybox' flock has no time limit of its own.
+    timeout 10 flock 9 || exit 1
     record_load "$RECORD"
     "$allowed" $? || exit 1
     # `mv` would move into a directory that somebody put in the record's place.

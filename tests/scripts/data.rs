@@ -1,0 +1,124 @@
+//! What a data directory looks like to the entrypoint.
+
+use crate::support::{Sandbox, TOOLS, Tools};
+
+#[track_caller]
+fn shape_of(files: &[&str]) -> String {
+    let sandbox = Sandbox::new(Tools::Native);
+    for file in files {
+        sandbox.write(&format!("volume/{file}"), "17\n");
+    }
+    sandbox.output("data_shape; echo $SHAPE").trim().to_owned()
+}
+
+#[test]
+fn shapes() {
+    let primary = ["pgdata/PG_VERSION", "pgdata/global/pg_control"];
+    assert_eq!(shape_of(&[]), "empty");
+    assert_eq!(shape_of(&primary), "primary");
+    assert_eq!(
+        shape_of(&[primary[0], primary[1], "pgdata/standby.signal"]),
+        "standby"
+    );
+    assert_eq!(
+        shape_of(&[primary[0], primary[1], "pgdata/recovery.signal"]),
+        "standby"
+    );
+    assert_eq!(shape_of(&[primary[0], primary[1], ".voodu-init"]), "init");
+    assert_eq!(
+        shape_of(&[
+            primary[0],
+            primary[1],
+            "pgdata/standby.signal",
+            ".voodu-clone"
+        ]),
+        "clone"
+    );
+    assert_eq!(shape_of(&["pgdata/.hidden"]), "unknown");
+    assert_eq!(shape_of(&["pgdata/PG_VERSION"]), "unknown");
+}
+
+#[test]
+fn a_missing_directory_is_empty() {
+    let sandbox = Sandbox::new(Tools::Native);
+    assert_eq!(
+        sandbox.output("rmdir \"$PGDATA\"; data_shape; echo $SHAPE"),
+        "empty\n"
+    );
+}
+
+#[test]
+fn wiping_empties_the_data_directory_alone() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        sandbox.write("outside/precious", "x");
+        sandbox.write("volume/.topology", "x");
+        sandbox.write("volume/pgdata/base/1/2", "x");
+        std::os::unix::fs::symlink(
+            sandbox.path("outside"),
+            sandbox.path("volume/pgdata/pg_tblspc"),
+        )
+        .unwrap();
+        assert_eq!(
+            sandbox.output("data_wipe; data_shape; echo $SHAPE"),
+            "empty\n"
+        );
+        assert_eq!(sandbox.read("outside/precious"), "x");
+        assert_eq!(sandbox.read("volume/.topology"), "x");
+    }
+}
+
+#[test]
+fn settings_are_wired_once_and_an_operators_lines_stay() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        let wired = format!(
+            "include_dir '{}'\ninclude_if_exists 'voodu-runtime.conf'\n",
+            sandbox.path("conf").display()
+        );
+        let conf = "volume/pgdata/postgresql.conf";
+        sandbox.write(
+            conf,
+            "work_mem = 1MB # mine\ninclude_dir '/etc/postgresql/conf.d'\n",
+        );
+        sandbox.output("wire_settings");
+        assert_eq!(
+            sandbox.read(conf),
+            format!("work_mem = 1MB # mine\n{wired}")
+        );
+        sandbox.output("wire_settings; wire_settings");
+        assert_eq!(
+            sandbox.read(conf),
+            format!("work_mem = 1MB # mine\n{wired}")
+        );
+    }
+}
+
+#[test]
+fn the_runtime_settings_name_the_primary_and_hold_no_secret() {
+    let sandbox = Sandbox::new(Tools::Native);
+    let script = "ORDINAL=2 REPLICATION_PASSWORD=geheim; write_runtime_conf 1; echo \"<$RUNTIME_CHANGED>\"; write_runtime_conf 1; echo \"<$RUNTIME_CHANGED>\"";
+    assert_eq!(sandbox.output(script), "<1>\n<>\n");
+    let conf = sandbox.read("volume/pgdata/voodu-runtime.conf");
+    assert!(conf.contains("host=db-1.shop.voodu port=5432 user=replicator application_name=voodu-postgres-standby-2"), "{conf}");
+    assert!(!conf.contains("geheim"), "{conf}");
+    assert!(sandbox.read("volume/.voodu-passfile").contains("geheim"));
+}
+
+#[test]
+fn files_are_installed_private_and_never_through_a_planted_link() {
+    use std::os::unix::fs::PermissionsExt;
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        sandbox.write("outside", "precious");
+        std::os::unix::fs::symlink(sandbox.path("outside"), sandbox.path("backups/file")).unwrap();
+        sandbox.output("printf new | install_file \"$BACKUPS/file\" 0600");
+        assert_eq!(sandbox.read("outside"), "precious");
+        assert_eq!(sandbox.read("backups/file"), "new");
+        let mode = std::fs::metadata(sandbox.path("backups/file"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,81 @@
+//! The decision table: every combination of record, state, role and data.
+
+use crate::support::{Sandbox, Tools};
+
+const SHAPES: [&str; 6] = ["empty", "init", "clone", "standby", "primary", "unknown"];
+const STATES: [&str; 4] = ["", "steady", "handover", "maintenance"];
+const RECORDS: [&str; 4] = ["none", "ours", "foreign", "garbage"];
+
+/// The table as a person would say it.
+fn expected(mine: bool, shape: &str, record: &str, state: &str) -> &'static str {
+    match (mine, shape, record, state) {
+        (_, "unknown", _, _) => "refuse_unknown",
+        (_, _, "foreign", _) => "refuse_foreign",
+        (_, _, "garbage", _) => "refuse_garbage",
+        (_, _, _, "maintenance") => "wait_out_maintenance",
+        (true, "empty" | "init", "none", _) => "first_boot",
+        (true, "empty" | "init" | "clone", "ours", _) => "refuse_empty",
+        (true, "primary", ..) | (true, "standby", "ours", _) if state == "handover" => {
+            "wait_out_handover"
+        }
+        (true, "primary", ..) => "run_primary",
+        (true, "standby", "ours", _) => "promote",
+        (true, "standby" | "clone", "none", _) => "wait_for_record",
+        (false, "empty" | "init" | "clone", ..) => "clone",
+        (false, "standby", ..) => "follow",
+        (false, "primary", ..) => "guard",
+        other => panic!("the table has no row for {other:?}"),
+    }
+}
+
+#[test]
+fn every_combination_has_its_action() {
+    let mut script = String::new();
+    let mut wanted = Vec::new();
+    for mine in [true, false] {
+        for shape in SHAPES {
+            for record in RECORDS {
+                for state in STATES {
+                    let primary = if mine { 0 } else { 1 };
+                    script += &format!(
+                        "SHAPE={shape} V_RECORD={record} V_STATE={state} V_PRIMARY={primary}; decide; \
+                         echo \"{mine} {shape} {record} $V_STATE: $ACTION $(type -t \"act_$ACTION\")\"\n"
+                    );
+                    // The actions of main.sh are not loaded here: main.sh runs the pod.
+                    let action = expected(mine, shape, record, state);
+                    wanted.push(format!("{mine} {shape} {record} {state}: {action}"));
+                }
+            }
+        }
+    }
+    let output = Sandbox::new(Tools::Native).output(&script);
+    for (line, want) in output.lines().zip(&wanted) {
+        assert_eq!(line.trim_end_matches("function").trim_end(), want);
+    }
+    assert_eq!(output.lines().count(), wanted.len());
+}
+
+#[test]
+fn every_action_is_a_function_of_the_scripts() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/entrypoint");
+    let scripts: String = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    for mine in [true, false] {
+        for shape in SHAPES {
+            for (record, state) in [
+                ("none", ""),
+                ("ours", "steady"),
+                ("ours", "handover"),
+                ("ours", "maintenance"),
+            ] {
+                let action = expected(mine, shape, record, state);
+                assert!(
+                    scripts.contains(&format!("act_{action}() {{")),
+                    "act_{action} is missing"
+                );
+            }
+        }
+    }
+}

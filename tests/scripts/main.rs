@@ -1,0 +1,8 @@
+//! The scripts that run in the pods, function by function, without a container.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod data;
+mod decide;
+mod passfile;
+mod record;
+mod support;

@@ -1,0 +1,154 @@
+//! Runs functions of the pods' scripts in bash, without a container.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The cluster id that the sandbox's pod has in its environment.
+pub const CLUSTER: &str = "00112233445566778899aabbccddeeff";
+
+/// Which implementation of the small tools the scripts find on their PATH.
+#[derive(Clone, Copy, Debug)]
+pub enum Tools {
+    /// This machine's, as in a Debian image.
+    Native,
+    /// Busybox', as in an Alpine image.
+    Busybox,
+}
+
+/// Both kinds, for tests that must hold with either.
+pub const TOOLS: [Tools; 2] = [Tools::Native, Tools::Busybox];
+
+/// One pod's directories on this machine.
+pub struct Sandbox {
+    root: PathBuf,
+    tools: Tools,
+}
+
+impl Sandbox {
+    pub fn new(tools: Tools) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("scripts-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        for directory in ["backups", "volume/pgdata", "conf"] {
+            std::fs::create_dir_all(root.join(directory)).expect("make the sandbox");
+        }
+        Self { root, tools }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a file has a directory")).expect("mkdir");
+        std::fs::write(path, text).expect("write a sandbox file");
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).expect("read a sandbox file")
+    }
+
+    /// Sources the scripts as a pod does, with the sandbox's directories in the
+    /// place of the container's, and then runs `script`, which arrives on
+    /// standard input.
+    pub fn bash(&self, script: &str) -> Output {
+        let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/entrypoint");
+        let mut text = format!(". {0}/preamble.sh\n", parts.display());
+        text += "BACKUPS=$SANDBOX/backups DROP=() PS4=\nown() { :; }\n";
+        for part in [
+            "record",
+            "data",
+            "config",
+            "peers",
+            "bootstrap",
+            "clone",
+            "decide",
+            "supervise",
+        ] {
+            text += &format!(". {}/{part}.sh\n", parts.display());
+        }
+        text += "CONF_DIRECTORY=$SANDBOX/conf\n";
+        text += script;
+        let mut child = Command::new("/bin/bash")
+            .env_clear()
+            .env("PATH", self.search_path())
+            .env("SANDBOX", &self.root)
+            .env("PGDATA", self.path("volume/pgdata"))
+            .env("PG_CLUSTER_ID", CLUSTER)
+            .env("PG_NAME", "DB")
+            .env("PG_SCOPE_SUFFIX", ".Shop.voodu")
+            .env("VOODU_SCOPE", "Shop")
+            .env("VOODU_NAME", "DB")
+            .env("VOODU_REPLICA_ORDINAL", "0")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start bash");
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        stdin
+            .write_all(text.as_bytes())
+            .expect("hand over the script");
+        drop(stdin);
+        child.wait_with_output().expect("wait for bash")
+    }
+
+    /// Like [`Sandbox::bash`], for scripts that must succeed: their output.
+    #[track_caller]
+    pub fn output(&self, script: &str) -> String {
+        let output = self.bash(script);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{:?}: {script}\n{stderr}",
+            self.tools
+        );
+        String::from_utf8(output.stdout).expect("utf-8 from a script")
+    }
+
+    fn search_path(&self) -> String {
+        match self.tools {
+            Tools::Native => std::env::var("PATH").expect("PATH"),
+            Tools::Busybox => busybox_directory().display().to_string(),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
+}
+
+/// A directory with busybox under the name of each of its applets.
+fn busybox_directory() -> PathBuf {
+    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    ONCE.get_or_init(|| {
+        let directory =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("busybox-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("make the busybox directory");
+        let installed = Command::new("busybox")
+            .args(["--install", "-s"])
+            .arg(&directory)
+            .status()
+            .expect("busybox is missing: apt-get install -y busybox");
+        assert!(installed.success(), "busybox --install failed");
+        directory
+    })
+    .clone()
+}
+
+/// A record's text.
+pub fn record(epoch: u32, primary: u32, rest: &str) -> String {
+    record_of(CLUSTER, epoch, primary, rest)
+}
+
+/// The text of a record of any cluster.
+pub fn record_of(cluster: &str, epoch: u32, primary: u32, rest: &str) -> String {
+    format!("cluster={cluster}\nepoch={epoch}\nprimary={primary}\nstate=steady\n{rest}")
+}
