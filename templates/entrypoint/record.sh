@@ -84,10 +84,14 @@ record_replace() {
   local allowed=$1
   shift
   # Opening a pipe would block, opening a link would create what it points at.
-  { [ -f "$RECORD_LOCK" ] && [ ! -L "$RECORD_LOCK" ]; } || rm -f "$RECORD_LOCK"
+  if [ -L "$RECORD_LOCK" ] || { [ -e "$RECORD_LOCK" ] && [ ! -f "$RECORD_LOCK" ]; }; then
+    rm -f "$RECORD_LOCK"
+  fi
   (
     # Busybox' flock has no time limit of its own.
     timeout 10 flock 9 || exit 1
+    # Whoever removed the file meanwhile locks another one.
+    [ "$RECORD_LOCK" -ef /proc/self/fd/9 ] || exit 1
     record_load "$RECORD"
     "$allowed" $? || exit 1
     # `mv` would move into a directory that somebody put in the record's place.

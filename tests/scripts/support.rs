@@ -138,6 +138,10 @@ fn busybox_directory() -> PathBuf {
             .status()
             .expect("busybox is missing: apt-get install -y busybox");
         assert!(installed.success(), "busybox --install failed");
+        // Alpine's busybox has flock, Debian's was built without it.
+        if !directory.join("flock").exists() {
+            std::os::unix::fs::symlink("/usr/bin/flock", directory.join("flock")).expect("link flock");
+        }
         directory
     })
     .clone()
