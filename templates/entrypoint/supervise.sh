@@ -1,6 +1,6 @@
 # --- The server as a child --------------------------------------------------
 
-CHILD='' HELPER='' STOPPING='' ROLE='' READY='' REPUBLISHED='' TRY_GOOD_SETTINGS='' UNHEEDED='' LOOK_AT=0
+CHILD='' HELPER='' STOPPING='' ROLE='' READY='' REPUBLISHED='' TRY_GOOD_SETTINGS='' UNHEEDED='' STUCK_AT='' LOOK_AT=0
 
 # tick: one step of every wait. A read that nothing can satisfy returns after
 # 0.2 s or at a signal, and forks nothing.
@@ -78,14 +78,23 @@ watch_server() {
       READY=1 LOOK_AT=0
       on_ready
     fi
-    if record_changed || [ "$SECONDS" -ge "$LOOK_AT" ]; then
+    if record_changed; then
+      look || return 0
+    elif [ "$SECONDS" -ge "$LOOK_AT" ]; then
       LOOK_AT=$((SECONDS + 10))
-      SHAPE=$ROLE
-      observe
-      decide
-      role_holds || return 0
+      look || return 0
+      [ "$ACTION:$V_STATE" != follow:steady ] || heal_standby || return 0
     fi
   done
+}
+
+# look: holds the running server against the record. Returns 1 after the server
+# was stopped.
+look() {
+  SHAPE=$ROLE
+  observe
+  decide
+  role_holds
 }
 
 # role_holds: lets the running server follow the record where it can. Returns 1

@@ -140,7 +140,8 @@ fn busybox_directory() -> PathBuf {
         assert!(installed.success(), "busybox --install failed");
         // Alpine's busybox has flock, Debian's was built without it.
         if !directory.join("flock").exists() {
-            std::os::unix::fs::symlink("/usr/bin/flock", directory.join("flock")).expect("link flock");
+            std::os::unix::fs::symlink("/usr/bin/flock", directory.join("flock"))
+                .expect("link flock");
         }
         directory
     })

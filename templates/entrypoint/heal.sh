@@ -1,0 +1,54 @@
+# --- A standby that fell behind ---------------------------------------------
+
+# heal_standby: the primary keeps a limited amount of WAL and no slots. A standby
+# that needs a segment which is gone will never stream again, so it starts over
+# from a fresh copy. Returns 1 after it stopped the server for that.
+heal_standby() {
+  local position seen_before=$STUCK_AT
+  STUCK_AT=''
+  ! receiver_runs || return 0
+  position=$(stuck_position)
+  # While the position still moves, this pod replays WAL that it has.
+  STUCK_AT=$position
+  [ -n "$position" ] && [ "$position" = "$seen_before" ] || return 0
+  [ "$(wal_is_gone "$position")" = t ] || return 0
+  say "pod $V_PRIMARY no longer has the WAL that this standby needs after $position: cloning it again"
+  sentinel_set "$CLONE_SENTINEL" || return 0
+  stop_server
+  return 1
+}
+
+# receiver_runs: looks for the WAL receiver among the processes, without a fork.
+receiver_runs() {
+  local file title
+  for file in /proc/[0-9]*/cmdline; do
+    { IFS= read -r -d '' title <"$file"; } 2>/dev/null
+    [[ $title != postgres:*walreceiver* ]] || return 0
+  done
+  return 1
+}
+
+# stuck_position: how far this standby replayed; before it accepts sessions, how
+# far it has to replay at least.
+stuck_position() {
+  if [ -n "$READY" ]; then
+    local_sql <<<'SELECT pg_last_wal_replay_lsn()' 2>/dev/null
+  else
+    control 'Minimum recovery ending location'
+  fi
+}
+
+# wal_is_gone POSITION: asks the primary whether the segment that continues at
+# POSITION is older than the oldest one that it has. The timeline part of the
+# names does not count.
+wal_is_gone() {
+  remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<SQL
+SELECT NOT pg_is_in_recovery()
+   AND div('$1'::pg_lsn - '0/0'::pg_lsn, size) <
+       min(('x' || substr(file, 9, 8))::bit(32)::bigint * div(4294967296, size) + ('x' || substr(file, 17, 8))::bit(32)::bigint)
+  FROM pg_ls_dir('pg_wal', true, false) AS file,
+       LATERAL (SELECT setting::numeric AS size FROM pg_settings WHERE name = 'wal_segment_size') AS segment
+ WHERE file ~ '^[0-9A-F]{24}\$'
+ GROUP BY size
+SQL
+}
