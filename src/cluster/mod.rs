@@ -1,0 +1,3 @@
+//! What runs on this host and is shared by several commands.
+
+pub(crate) mod record_file;

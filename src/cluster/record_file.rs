@@ -1,0 +1,115 @@
+//! The host side of the topology record. The directory is writable by the database's superuser,
+//! which every linked app is, so nothing in it is trusted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use crate::model::refusal::{Refusal, Result};
+use crate::model::topology_record::TopologyRecord;
+
+/// The record's name in a cluster's backups directory.
+const NAME: &str = ".topology";
+
+/// More than any record needs.
+const LONGEST: u64 = 4096;
+
+/// Reads the record in a backups directory. One that is not there or cannot be opened is no
+/// record; one that is anything but a record in a regular file is refused.
+pub(crate) fn read(backups_dir: &Path) -> Result<Option<TopologyRecord>> {
+    let path = backups_dir.join(NAME);
+    let unusable = |problem: &str| {
+        Refusal::new(
+            format!("the topology record {} {problem}", path.display()),
+            "look at the file, and remove it if it does not belong there: the pods write it again",
+        )
+    };
+    let file = match open(&path) {
+        Ok(file) => file,
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            return Err(unusable("is a symbolic link"));
+        }
+        Err(_) => return Ok(None),
+    };
+    let text = match text(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            return Err(unusable("is not a regular file of text of at most 4 KiB"));
+        }
+        Err(_) => return Ok(None),
+    };
+    match text.parse() {
+        Ok(record) => Ok(Some(record)),
+        Err(_) => Err(unusable("cannot be read as one")),
+    }
+}
+
+/// Opens without following a link and without waiting for the other end of a pipe.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+fn text(file: File) -> io::Result<String> {
+    if !file.metadata()?.is_file() {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut text = String::new();
+    file.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    const RECORD: &str =
+        "cluster=0123456789abcdef0123456789abcdef\nepoch=1\nprimary=0\nstate=steady\n";
+
+    #[test]
+    fn a_record_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read(dir.path()), Ok(None));
+        assert_eq!(read(&dir.path().join("absent")), Ok(None));
+        fs::write(dir.path().join(NAME), RECORD).unwrap();
+        assert_eq!(read(dir.path()).unwrap().unwrap().to_string(), RECORD);
+    }
+
+    #[test]
+    fn whatever_else_was_planted_is_refused_by_name() {
+        let plant: [(&str, fn(&Path)); 6] = [
+            ("garbage", |path| fs::write(path, "primary=0\n").unwrap()),
+            ("binary", |path| fs::write(path, b"\xff\0").unwrap()),
+            ("huge", |path| {
+                fs::write(path, "#".repeat(1_000_000)).unwrap()
+            }),
+            ("directory", |path| fs::create_dir(path).unwrap()),
+            ("link", |path| {
+                fs::write(path.with_extension("real"), RECORD).unwrap();
+                symlink(path.with_extension("real"), path).unwrap();
+            }),
+            ("pipe", |path| {
+                assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+            }),
+        ];
+        for (what, plant) in plant {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(NAME);
+            plant(&path);
+            let refusal = read(dir.path()).unwrap_err().to_string();
+            assert!(
+                refusal.contains(path.to_str().unwrap()),
+                "{what}: {refusal}"
+            );
+        }
+    }
+}

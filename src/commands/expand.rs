@@ -1,0 +1,71 @@
+//! `expand`: what the controller calls during apply, diff and delete.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::cluster::record_file;
+use crate::context::Context;
+use crate::expand::{Fresh, Surroundings, expand};
+use crate::model::defaults;
+use crate::model::refusal::Refusal;
+use crate::output::Reply;
+use crate::wire::expand_request::ExpandRequest;
+
+/// Where backups lie on the host; the pods' bind mount follows it.
+const BACKUPS_ROOT: &str = "VOODU_BACKUPS_ROOT";
+
+/// Turn a postgres block into manifests (the controller calls this during apply)
+///
+/// Reads one JSON object with kind, scope, name, spec and config from standard input, and prints
+/// the asset and the statefulset of the cluster. The first time it also prints the passwords and
+/// the identity to store. The same input gives the same output, byte for byte.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  echo '{\"kind\":\"postgres\",\"scope\":\"clowk-lp\",\"name\":\"db\",\"spec\":{\"replicas\":3}}' |
+    voodu-postgres expand")]
+pub(crate) struct Args {}
+
+/// Expands the request on standard input.
+pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<Reply> {
+    let input = (context.stdin)().context("read the expand request from standard input")?;
+    let input = input.ok_or_else(|| {
+        Refusal::new(
+            "expand reads a request from standard input, and that is a terminal",
+            "pipe the request in; voodu-postgres expand --help shows one",
+        )
+    })?;
+    let request = ExpandRequest::parse(&input)?;
+    let surroundings = Surroundings {
+        backups_root: backups_root(context)?,
+        read_record: &record_file::read,
+        fresh: fresh(context)?,
+    };
+    Reply::ok(expand(&request, &surroundings)?)
+}
+
+fn backups_root(context: &Context<'_>) -> Result<PathBuf, Refusal> {
+    let Some(root) = (context.env)(BACKUPS_ROOT).filter(|root| !root.is_empty()) else {
+        return Ok(defaults::BACKUPS_ROOT.into());
+    };
+    let usable = |root: &&str| {
+        let odd = |c: char| c == ':' || c.is_control();
+        Path::new(root).is_absolute() && !root.contains(odd)
+    };
+    match root.to_str().filter(usable) {
+        Some(root) => Ok(root.into()),
+        None => Err(Refusal::new(
+            format!("{BACKUPS_ROOT} is not an absolute path that docker can mount"),
+            format!("use a path such as {}", defaults::BACKUPS_ROOT),
+        )),
+    }
+}
+
+fn fresh(context: &Context<'_>) -> anyhow::Result<Fresh> {
+    let (mut password, mut replication, mut id) = ([0; 32], [0; 32], [0; 16]);
+    for bytes in [&mut password[..], &mut replication, &mut id] {
+        (context.random)(bytes).context("read random bytes")?;
+    }
+    Ok(Fresh::from_random(password, replication, id))
+}

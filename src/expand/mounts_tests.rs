@@ -1,0 +1,101 @@
+use super::*;
+
+fn merge(operators: &Value) -> Result<Mounts> {
+    let cluster = ResourceRef::new("clowk-lp", "db")?;
+    Mounts::merge(operators.as_object().unwrap(), &cluster, Path::new("/b"))
+}
+
+#[test]
+fn our_mounts_stand_in_their_order() {
+    for operators in [json!({}), json!({"volumes": []}), json!({"volumes": null})] {
+        let mounts = merge(&operators).unwrap();
+        assert_eq!(
+            mounts.volumes,
+            [
+                "${asset.clowk-lp.db.entrypoint}:/usr/local/bin/voodu-postgres-entrypoint:ro",
+                "${asset.clowk-lp.db.pg_overrides_conf}:/etc/postgresql/voodu-99-overrides.conf:ro",
+                "${asset.clowk-lp.db.streaming_conf}:/etc/postgresql/voodu-50-streaming.conf:ro",
+                "${asset.clowk-lp.db.init_replication_sh}:/docker-entrypoint-initdb.d/00_create_replication.sh:ro",
+                "/b/clowk-lp/db:/backups:rw",
+            ]
+        );
+        assert_eq!(mounts.claims, [json!({"name": "data", "mount_path": DATA})]);
+        assert_eq!(mounts.backups_dir(), Some("/b/clowk-lp/db".into()));
+    }
+}
+
+#[test]
+fn an_entry_with_our_destination_takes_our_slot() {
+    let mounts = merge(&json!({"volumes": ["extra:/extra", "/srv/b:/x/..//backups/:rw"]})).unwrap();
+    assert_eq!(mounts.volumes.len(), 6);
+    assert_eq!(mounts.volumes[4], "/srv/b:/x/..//backups/:rw");
+    assert_eq!(mounts.volumes[5], "extra:/extra");
+    assert_eq!(mounts.backups_dir(), Some("/srv/b".into()));
+    let named = merge(&json!({"volumes": ["dumps:/backups"]})).unwrap();
+    assert_eq!(named.backups_dir(), None);
+}
+
+#[test]
+fn claims_merge_by_name() {
+    let mounts = merge(&json!({
+        "volume_claims": [{"name": "wal", "mount_path": "/wal", "size": 5}],
+        "volume_claim": [{"_labels": ["data"], "size": "10Gi"}, {"_labels": ["tmp"], "mount_path": "/t"}],
+    }));
+    assert_eq!(
+        mounts.unwrap().claims,
+        [
+            json!({"name": "data", "mount_path": DATA, "size": "10Gi"}),
+            json!({"name": "wal", "mount_path": "/wal", "size": "5"}),
+            json!({"name": "tmp", "mount_path": "/t"}),
+        ]
+    );
+}
+
+#[test]
+fn what_docker_or_the_data_cannot_bear_is_refused() {
+    for (operators, path) in [
+        (json!({"volumes": "a:/b"}), "volumes:"),
+        (json!({"volumes": [5]}), "volumes[0]:"),
+        (json!({"volumes": ["./x:/y"]}), "volumes[0]:"),
+        (json!({"volumes": ["../x:/y"]}), "volumes[0]:"),
+        (json!({"volumes": ["x:y"]}), "volumes[0]:"),
+        (json!({"volumes": ["x:/y:quick"]}), "volumes[0]:"),
+        (json!({"volumes": ["x:/y:ro:z"]}), "volumes[0]:"),
+        (json!({"volumes": ["$(id):/y"]}), "volumes[0]:"),
+        (json!({"volumes": ["x:/y", "z:/./y/"]}), "volumes[1]:"),
+        (
+            json!({"volumes": ["x:/var/lib/postgresql/data"]}),
+            "volumes[0]:",
+        ),
+        (
+            json!({"volumes": ["x:/var/lib/postgresql/data/pgdata/pg_wal"]}),
+            "volumes[0]:",
+        ),
+        (
+            json!({"volume_claim": {"_labels": ["data"], "mount_path": "/x"}}),
+            "volume_claim \"data\".mount_path:",
+        ),
+        (
+            json!({"volume_claim": {"_labels": ["a"]}}),
+            "volume_claim \"a\".mount_path:",
+        ),
+        (
+            json!({"volume_claim": {"_labels": ["a"], "mount_path": "/backups"}}),
+            "volume_claim \"a\".mount_path:",
+        ),
+        (
+            json!({"volume_claim": {"_labels": ["a"], "mount_path": "x"}}),
+            "volume_claim \"a\".mount_path:",
+        ),
+        (
+            json!({"volumes": ["x:/y"], "volume_claim": {"_labels": ["a"], "mount_path": "/y"}}),
+            "volume_claim \"a\".mount_path:",
+        ),
+    ] {
+        let refusal = merge(&operators).err().map(|refusal| refusal.to_string());
+        assert!(
+            refusal.as_ref().is_some_and(|text| text.starts_with(path)),
+            "{operators}: {refusal:?}"
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! A typed view of the cluster's config bucket, as far as `expand` reads it. Garbage is an error,
+//! never a default.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use crate::model::cluster_id::ClusterId;
+use crate::model::excerpt::excerpt;
+use crate::model::field;
+use crate::model::ordinal::Ordinal;
+use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
+use crate::model::secret::Secret;
+
+/// The names of the keys.
+pub(crate) mod keys {
+    pub(crate) const PASSWORD: &str = "POSTGRES_PASSWORD";
+    pub(crate) const REPLICATION_PASSWORD: &str = "POSTGRES_REPLICATION_PASSWORD";
+    pub(crate) const CLUSTER_ID: &str = "PG_CLUSTER_ID";
+    pub(crate) const PRIMARY_ORDINAL: &str = "PG_PRIMARY_ORDINAL";
+    /// The primary of a cluster at the moment it was taken over.
+    pub(crate) const INITIAL_PRIMARY: &str = "PG_INITIAL_PRIMARY";
+    pub(crate) const EXPOSE_PUBLIC: &str = "PG_EXPOSE_PUBLIC";
+    pub(crate) const BACKUP_KEEP: &str = "BACKUP_KEEP";
+    pub(crate) const BACKUP_MAX_AGE: &str = "BACKUP_MAX_AGE";
+    pub(crate) const BACKUP_COMPRESS: &str = "BACKUP_COMPRESS";
+    pub(crate) const LINKED_CONSUMERS: &str = "POSTGRES_LINKED_CONSUMERS";
+    pub(crate) const LINKED_READERS: &str = "POSTGRES_LINKED_READERS";
+
+    /// The keys that change in normal operation. Every bucket key reaches the pods' environment,
+    /// so these are pinned there with a constant value, or each change would restart the pods.
+    pub(crate) const PINNED: &[&str] = &[
+        BACKUP_COMPRESS,
+        BACKUP_KEEP,
+        BACKUP_MAX_AGE,
+        EXPOSE_PUBLIC,
+        LINKED_CONSUMERS,
+        LINKED_READERS,
+        REPLICATION_PASSWORD,
+    ];
+}
+
+/// What the bucket says.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) password: Option<Secret>,
+    pub(crate) replication_password: Option<Secret>,
+    /// Set by the first apply, after both passwords: with it the cluster is known.
+    pub(crate) cluster_id: Option<ClusterId>,
+    /// Mirrors the topology record; before the first apply, what the cluster starts with.
+    pub(crate) primary: Option<Ordinal>,
+    pub(crate) initial_primary: Option<Ordinal>,
+    pub(crate) exposed: bool,
+    /// Whether a retention is set; its value is judged where it is used.
+    pub(crate) has_backup_keep: bool,
+}
+
+impl Bucket {
+    /// Reads the bucket of that cluster.
+    pub(crate) fn read(config: &Map<String, Value>, cluster: &ResourceRef) -> Result<Self> {
+        let vars = Vars { config, cluster };
+        Ok(Self {
+            password: vars.secret(keys::PASSWORD)?,
+            replication_password: vars.secret(keys::REPLICATION_PASSWORD)?,
+            cluster_id: vars.parsed(keys::CLUSTER_ID, "32 lower-case hex digits")?,
+            primary: vars.parsed(keys::PRIMARY_ORDINAL, "a pod's number such as 0")?,
+            initial_primary: vars.parsed(keys::INITIAL_PRIMARY, "a pod's number such as 0")?,
+            exposed: vars.exposed()?,
+            has_backup_keep: vars.text(keys::BACKUP_KEEP)?.is_some(),
+        })
+    }
+}
+
+struct Vars<'a> {
+    config: &'a Map<String, Value>,
+    cluster: &'a ResourceRef,
+}
+
+impl Vars<'_> {
+    /// A key's value; the bucket does not store empty ones.
+    fn text(&self, key: &str) -> Result<Option<&str>> {
+        match field::present(self.config, key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(other) => Err(Refusal::new(
+                format!(
+                    "{key} in the config: expected a string, got {}",
+                    field::type_of(other)
+                ),
+                format!("set it again with vd config {} set {key}=…", self.cluster),
+            )),
+        }
+    }
+
+    fn secret(&self, key: &str) -> Result<Option<Secret>> {
+        self.text(key)?
+            .map(|text| Secret::chosen(&format!("{key} in the config"), text))
+            .transpose()
+    }
+
+    fn parsed<T: FromStr>(&self, key: &str, expected: &str) -> Result<Option<T>> {
+        let Some(text) = self.text(key)? else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| {
+            Refusal::new(
+                format!(
+                    "{key} in the config: expected {expected}, got {}",
+                    excerpt(text)
+                ),
+                format!(
+                    "put the right value back with vd config {} set {key}=…",
+                    self.cluster
+                ),
+            )
+        })
+    }
+
+    fn exposed(&self) -> Result<bool> {
+        match self.text(keys::EXPOSE_PUBLIC)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(Refusal::new(
+                format!(
+                    "{} in the config: expected true or false, got {}",
+                    keys::EXPOSE_PUBLIC,
+                    excerpt(other)
+                ),
+                format!(
+                    "set it again with vd config {} set {}=false",
+                    self.cluster,
+                    keys::EXPOSE_PUBLIC
+                ),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(config: &Value) -> Result<Bucket> {
+        let cluster = ResourceRef::new("clowk-lp", "db")?;
+        Bucket::read(config.as_object().unwrap(), &cluster)
+    }
+
+    #[test]
+    fn an_empty_bucket_says_nothing() {
+        let bucket = read(&json!({})).unwrap();
+        assert!(bucket.password.is_none() && bucket.cluster_id.is_none());
+        assert!(!bucket.exposed && !bucket.has_backup_keep);
+    }
+
+    #[test]
+    fn garbage_is_an_error_that_names_the_key() {
+        for (key, value) in [
+            (keys::PRIMARY_ORDINAL, json!("01")),
+            (keys::PRIMARY_ORDINAL, json!("one")),
+            (keys::INITIAL_PRIMARY, json!("-1")),
+            (keys::CLUSTER_ID, json!("abc")),
+            (keys::EXPOSE_PUBLIC, json!("yes")),
+            (keys::PASSWORD, json!(5)),
+            (keys::PASSWORD, json!(" hunter2")),
+        ] {
+            let refusal = read(&json!({key: value})).unwrap_err();
+            assert!(refusal.to_string().contains(key), "{refusal}");
+            assert!(!refusal.to_string().contains("hunter2"));
+        }
+    }
+}

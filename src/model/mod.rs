@@ -1,0 +1,17 @@
+//! The words of the README as values: checked once, safe afterwards, no I/O.
+
+pub(crate) mod bucket;
+pub(crate) mod cluster_id;
+pub(crate) mod cluster_spec;
+pub(crate) mod conf_number;
+pub(crate) mod conf_rules;
+pub(crate) mod conf_setting;
+pub(crate) mod defaults;
+pub(crate) mod excerpt;
+pub(crate) mod field;
+pub(crate) mod identifier;
+pub(crate) mod ordinal;
+pub(crate) mod refusal;
+pub(crate) mod resource_ref;
+pub(crate) mod secret;
+pub(crate) mod topology_record;

@@ -1,0 +1,134 @@
+//! The one door out. Standard output carries exactly one document; what is for the eyes of an
+//! operator who runs the binary by hand goes to standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::model::refusal::Refusal;
+use crate::wire::envelope::Envelope;
+
+/// What a command returns.
+pub(crate) enum Reply {
+    /// The document for the controller, or the one that `-o json` asked for.
+    Document(String),
+    Text(String),
+}
+
+impl Reply {
+    /// A reply to the controller.
+    pub(crate) fn ok(data: impl Serialize) -> anyhow::Result<Self> {
+        Ok(Self::Document(serde_json::to_string(&Envelope::Ok {
+            data,
+        })?))
+    }
+}
+
+/// Why there is no reply.
+pub(crate) enum Failure {
+    /// A command failed or refused: exit code 1.
+    Command(anyhow::Error),
+    /// The command line is wrong: exit code 2.
+    Usage(clap::Error),
+}
+
+/// Writes the outcome of a run and returns its exit code.
+pub(crate) fn deliver(outcome: &Result<Reply, Failure>) -> ExitCode {
+    let (written, code) = match outcome {
+        Ok(Reply::Document(text) | Reply::Text(text)) => (to_stdout(text), 0),
+        Err(failure) => (failure.write(), failure.exit_code()),
+    };
+    match written {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Command(_) => 1,
+            Self::Usage(_) => 2,
+        }
+    }
+
+    fn write(&self) -> io::Result<()> {
+        if io::stdout().is_terminal() {
+            return io::stderr().lock().write_all(self.for_eyes().as_bytes());
+        }
+        let error = self.sentence();
+        let envelope: Envelope<()> = Envelope::Error { error };
+        to_stdout(&serde_json::to_string(&envelope)?)
+    }
+
+    fn for_eyes(&self) -> String {
+        match self {
+            Self::Usage(error) => error.to_string(),
+            Self::Command(error) => match hint(error) {
+                Some(hint) => format!("error: {error:#}\nhint: {hint}\n"),
+                None => format!("error: {error:#}\n"),
+            },
+        }
+    }
+
+    /// Reason and next step as one sentence, as the operator sees it behind `vd`.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Usage(error) => {
+                let text = error.to_string();
+                let reason = text.lines().next().unwrap_or_default();
+                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+                format!("{reason}; see voodu-postgres --help")
+            }
+            Self::Command(error) => match hint(error) {
+                Some(hint) => format!("{error:#}; {hint}"),
+                None => format!("{error:#}"),
+            },
+        }
+    }
+}
+
+fn hint(error: &anyhow::Error) -> Option<&str> {
+    error.downcast_ref().map(Refusal::next)
+}
+
+fn to_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        stdout.write_all(b"\n")?;
+    }
+    stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal() -> Failure {
+        Failure::Command(Refusal::new("port: 0 is not a port", "use 5432").into())
+    }
+
+    #[test]
+    fn a_refusal_is_one_sentence_for_the_controller() {
+        assert_eq!(refusal().sentence(), "port: 0 is not a port; use 5432");
+    }
+
+    #[test]
+    fn a_refusal_has_its_hint_on_a_line_of_its_own_for_the_eyes() {
+        assert_eq!(
+            refusal().for_eyes(),
+            "error: port: 0 is not a port\nhint: use 5432\n"
+        );
+    }
+
+    #[test]
+    fn an_error_without_a_hint_keeps_its_causes() {
+        let error = anyhow::anyhow!("no such file").context("read the request");
+        assert_eq!(
+            Failure::Command(error).sentence(),
+            "read the request: no such file"
+        );
+    }
+}
