@@ -1,0 +1,128 @@
+//! `standin serve` runs the platform until it is stopped; `standin vd … -- <words>` runs one
+//! command line of the CLI on a platform of its own, on the same root.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser};
+use voodu_standin::engine::MemoryEngine;
+use voodu_standin::{Builder, EngineChoice, Platform};
+
+/// A stand-in for the voodu controller and its CLI
+#[derive(Parser)]
+#[command(name = "standin")]
+enum Standin {
+    /// Listen until stopped
+    Serve {
+        #[command(flatten)]
+        on: On,
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:8686")]
+        addr: String,
+        /// Do not run probes
+        #[arg(long)]
+        no_probes: bool,
+    },
+    /// Run one command line of the CLI
+    Vd {
+        #[command(flatten)]
+        on: On,
+        /// Run nothing on docker: print what would be created
+        #[arg(long)]
+        dry: bool,
+        /// What follows `vd`
+        #[arg(last = true, required = true)]
+        words: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+struct On {
+    /// The controller root
+    #[arg(long)]
+    root: PathBuf,
+    /// A plugin's directory, or a directory of plugins
+    #[arg(long)]
+    plugins: Vec<PathBuf>,
+}
+
+impl On {
+    fn builder(&self) -> Builder {
+        let builder = Platform::builder().root(&self.root);
+        self.plugins.iter().fold(builder, Builder::plugin_dir)
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Standin::parse() {
+        Standin::Serve {
+            on,
+            addr,
+            no_probes,
+        } => serve(&on, &addr, !no_probes),
+        Standin::Vd { on, dry, words } => vd(&on, dry, &words),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(on: &On, address: &str, probes: bool) -> Result<i32> {
+    let platform = on.builder().address(address).probes(probes).start()?;
+    println!("listening on {}", platform.url());
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Probes end with the process, so a single command line runs none.
+fn vd(on: &On, dry: bool, words: &[String]) -> Result<i32> {
+    let memory = dry.then(|| Arc::new(MemoryEngine::default()));
+    let engine = memory
+        .clone()
+        .map_or(EngineChoice::Docker, EngineChoice::Memory);
+    let platform = on.builder().probes(false).engine(engine).start()?;
+    let code = platform.shim().inherit(words);
+    platform.wait_for_jobs();
+    if let Some(memory) = memory {
+        print_plan(&platform, &memory).context("print the plan")?;
+    }
+    Ok(code)
+}
+
+/// Manifests, asset files, and the docker commands in order.
+fn print_plan(platform: &Platform, memory: &MemoryEngine) -> Result<()> {
+    for manifest in platform.manifests() {
+        println!("\n# {}", manifest.reference());
+        match manifest.spec["files"].as_object() {
+            Some(files) => {
+                for (key, content) in files {
+                    println!("## {key}\n{}", content.as_str().unwrap_or("(binary)"));
+                }
+            }
+            None => println!("{}", serde_json::to_string_pretty(&manifest.spec)?),
+        }
+    }
+    println!("\n# docker commands");
+    for command in memory.commands() {
+        let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+        println!("docker {}", words.join(" "));
+    }
+    Ok(())
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,116 @@
+//! Deleting: one kind, everything of one name, everything of one scope.
+
+use std::fs;
+
+use serde::Serialize;
+
+use crate::controller::Controller;
+use crate::manifest::{Kind, Manifest, ResourceId};
+use crate::refusal::Refusal;
+
+/// Whether data goes with the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Data {
+    Keep,
+    Prune,
+}
+
+/// What pruning removed.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Pruned {
+    config_wiped: bool,
+    app_dir_removed: bool,
+    volume_removed: bool,
+    volumes_removed: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<String>,
+}
+
+/// One deleted resource.
+#[derive(Debug, Serialize)]
+pub(crate) struct Wiped {
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<Pruned>,
+}
+
+impl Controller {
+    /// Deletes one stored resource.
+    pub(crate) fn delete(&self, kind: Kind, id: &ResourceId, data: Data) -> Result<Wiped, Refusal> {
+        if !self.forget(kind, id)? {
+            return Err(Refusal::not_found(format!("{kind}/{} not found", id.name)));
+        }
+        Ok(Wiped {
+            kind: kind.to_string(),
+            pruned: (data == Data::Prune).then(|| self.prune_data(kind, id)),
+        })
+    }
+
+    /// Deletes every scoped kind of that name; assets are not among them.
+    pub(crate) fn delete_all(&self, id: &ResourceId, data: Data) -> Result<Vec<Wiped>, Refusal> {
+        let mut wiped = Vec::new();
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.needs_scope()) {
+            if self.store.get(kind, id).is_some() {
+                wiped.push(self.delete(kind, id, data)?);
+            }
+        }
+        if wiped.is_empty() {
+            return Err(Refusal::not_found(format!("no resource {id}")));
+        }
+        Ok(wiped)
+    }
+
+    /// Deletes everything in a scope, and the scope's own config.
+    pub(crate) fn delete_scope(&self, scope: &str, data: Data) -> Result<Vec<Wiped>, Refusal> {
+        let mut wiped = Vec::new();
+        for manifest in self.store.list(None) {
+            match Kind::exact(&manifest.kind) {
+                Some(kind) if kind.needs_scope() && manifest.scope == scope => {
+                    wiped.push(self.delete(kind, &manifest.id(), data)?);
+                }
+                _ => {}
+            }
+        }
+        self.store.wipe_bucket(&ResourceId::new(scope, ""))?;
+        Ok(wiped)
+    }
+
+    /// Finds the only resource of that name when no scope was given.
+    pub(crate) fn only_one(&self, kind: Kind, id: ResourceId) -> Result<ResourceId, Refusal> {
+        if !id.scope.is_empty() || !kind.needs_scope() {
+            return Ok(id);
+        }
+        let mut found: Vec<ResourceId> = self
+            .store
+            .list(Some(kind))
+            .iter()
+            .map(Manifest::id)
+            .filter(|other| other.name == id.name)
+            .collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (None, _) => Err(Refusal::not_found(format!("{kind}/{} not found", id.name))),
+            _ => Err(Refusal::bad_request(format!(
+                "{kind}/{} exists in several scopes: pass one",
+                id.name
+            ))),
+        }
+    }
+
+    fn prune_data(&self, kind: Kind, id: &ResourceId) -> Pruned {
+        let mut pruned = Pruned::default();
+        match self.store.wipe_bucket(id) {
+            Ok(()) => pruned.config_wiped = true,
+            Err(error) => pruned.errors.push(format!("{error:#}")),
+        }
+        let app = id.app_id();
+        pruned.app_dir_removed = fs::remove_dir_all(self.root.join("apps").join(&app)).is_ok();
+        pruned.volume_removed = fs::remove_dir_all(self.root.join("volumes").join(&app)).is_ok();
+        if kind == Kind::Statefulset {
+            let (removed, errors) = self.remove_volumes(id, None);
+            pruned.volumes_removed = removed;
+            pruned.errors.extend(errors);
+        }
+        pruned
+    }
+}

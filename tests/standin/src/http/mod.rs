@@ -1,0 +1,100 @@
+//! The controller's HTTP API, as far as plugins, the CLI and tests use it.
+
+mod config;
+mod lifecycle;
+mod pods;
+mod request;
+mod resources;
+mod routes;
+
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use serde_json::{Value, json};
+use tiny_http::{Header, Response, Server};
+
+use crate::controller::Controller;
+use crate::refusal::Refusal;
+
+use request::Request;
+
+/// What a handler answers.
+#[derive(Debug)]
+enum Reply {
+    /// `{"status":"ok","data":…}`.
+    Data(Value),
+    /// Any JSON document.
+    Document(u16, Value),
+    /// Plain text.
+    Text(u16, String),
+}
+
+type Answer = std::result::Result<Reply, Refusal>;
+
+/// A listening API; dropping it stops the listener.
+pub(crate) struct Listener {
+    server: Arc<Server>,
+    url: String,
+}
+
+impl Listener {
+    /// Listens on an address and answers each request on a thread of its own.
+    pub(crate) fn start(controller: &Arc<Controller>, address: &str) -> Result<Self> {
+        let server =
+            Server::http(address).map_err(|error| anyhow!("listen on {address}: {error}"))?;
+        let server = Arc::new(server);
+        let url = format!("http://{}", server.server_addr());
+        let (listening, controller) = (Arc::clone(&server), Arc::clone(controller));
+        thread::spawn(move || {
+            for incoming in listening.incoming_requests() {
+                let controller = Arc::clone(&controller);
+                thread::spawn(move || serve(&controller, incoming));
+            }
+        });
+        Ok(Self { server, url })
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.server.unblock();
+    }
+}
+
+fn serve(controller: &Arc<Controller>, mut incoming: tiny_http::Request) {
+    let answer =
+        Request::read(&mut incoming).and_then(|request| routes::route(controller, &request));
+    let (status, content_type, body) = match answer {
+        Ok(Reply::Data(data)) => (200, "application/json", ok(&data)),
+        Ok(Reply::Document(status, document)) => {
+            (status, "application/json", format!("{document}\n"))
+        }
+        Ok(Reply::Text(status, text)) => (status, "text/plain; charset=utf-8", text),
+        Err(refusal) => (refusal.status, "application/json", error(&refusal)),
+    };
+    let mut response = Response::from_string(body).with_status_code(status);
+    if let Ok(header) = Header::from_bytes("Content-Type", content_type) {
+        response.add_header(header);
+    }
+    // The caller may be gone: nobody is left to tell.
+    incoming.respond(response).ok();
+}
+
+fn ok(data: &Value) -> String {
+    let document = if data.is_null() {
+        json!({"status": "ok"})
+    } else {
+        json!({"status": "ok", "data": data})
+    };
+    format!("{document}\n")
+}
+
+fn error(refusal: &Refusal) -> String {
+    format!("{}\n", json!({"status": "error", "error": refusal.message}))
+}

@@ -1,0 +1,233 @@
+//! `/pods` and what can be done to one of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::request::Request;
+use super::{Answer, Reply};
+use crate::controller::Controller;
+use crate::engine::Container;
+use crate::manifest::{Kind, ResourceId};
+use crate::refusal::Refusal;
+
+/// A pod in a list.
+pub(super) fn entry(pod: &Container) -> Value {
+    let mut entry = json!({
+        "name": pod.name, "kind": pod.label("voodu.kind"),
+        "resource_name": pod.label("voodu.name"), "image": pod.image,
+        "status": pod.status, "running": pod.running,
+    });
+    for (key, label) in [
+        ("scope", "voodu.scope"),
+        ("replica_id", "voodu.replica_id"),
+        ("role", "voodu.role"),
+        ("release_id", "voodu.release_id"),
+        ("created_at", "voodu.created_at"),
+    ] {
+        if !pod.label(label).is_empty() {
+            entry[key] = Value::from(pod.label(label));
+        }
+    }
+    entry
+}
+
+pub(super) fn list(controller: &Controller, request: &Request) -> Answer {
+    let wanted: Vec<(&str, &str)> = [
+        ("createdby", "voodu"),
+        ("voodu.kind", request.query("kind")),
+        ("voodu.scope", request.query("scope")),
+        ("voodu.name", request.query("name")),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .collect();
+    let pods = controller.engine.containers(&wanted)?;
+    let pods: Vec<Value> = pods.iter().map(entry).collect();
+    Ok(Reply::Data(json!({"pods": pods, "degraded": null})))
+}
+
+pub(super) fn describe(controller: &Controller, name: &str) -> Answer {
+    let inspected = inspect(controller, name)?;
+    let config = &inspected["Config"];
+    let state = &inspected["State"];
+    let listed = controller.engine.containers(&[("createdby", "voodu")])?;
+    let found = listed.iter().find(|pod| pod.name == name);
+    let mut pod = found.map_or_else(|| json!({ "name": name }), entry);
+    for (key, value) in [
+        ("id", inspected["Id"].clone()),
+        ("command", config["Cmd"].clone()),
+        ("entrypoint", config["Entrypoint"].clone()),
+        ("working_dir", config["WorkingDir"].clone()),
+        ("env", environment(&config["Env"])),
+        ("labels", config["Labels"].clone()),
+        ("networks", networks(&inspected)),
+        ("mounts", mounts(&inspected["Mounts"])),
+        ("ports", ports(&inspected["NetworkSettings"]["Ports"])),
+        (
+            "restart_policy",
+            inspected["HostConfig"]["RestartPolicy"]["Name"].clone(),
+        ),
+    ] {
+        pod[key] = value;
+    }
+    pod["state"] = json!({
+        "status": state["Status"], "running": state["Running"],
+        "exit_code": state["ExitCode"], "started_at": state["StartedAt"],
+        "finished_at": state["FinishedAt"], "restarts": inspected["RestartCount"],
+    });
+    Ok(Reply::Data(json!({ "pod": pod })))
+}
+
+fn inspect(controller: &Controller, name: &str) -> Result<Value, Refusal> {
+    check_name(name)?;
+    let inspected = controller.engine.inspect(name)?;
+    inspected.ok_or_else(|| Refusal::not_found(format!("pod {name:?} not found")))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if name.starts_with('.') || name.contains(char::is_whitespace) {
+        return Err(Refusal::bad_request(format!("invalid pod name: {name:?}")));
+    }
+    Ok(())
+}
+
+fn environment(pairs: &Value) -> Value {
+    let pairs = pairs.as_array().into_iter().flatten();
+    let env: BTreeMap<&str, &str> = pairs
+        .filter_map(|pair| pair.as_str()?.split_once('='))
+        .collect();
+    json!(env)
+}
+
+fn networks(inspected: &Value) -> Value {
+    let networks = inspected["NetworkSettings"]["Networks"].as_object();
+    let shown = |(name, network): (&String, &Value)| {
+        (
+            name.clone(),
+            json!({"ip_address": network["IPAddress"], "gateway": network["Gateway"],
+                "aliases": network["Aliases"]}),
+        )
+    };
+    Value::Object(networks.into_iter().flatten().map(shown).collect())
+}
+
+fn mounts(mounts: &Value) -> Value {
+    let shown = |mount: &Value| {
+        json!({"type": mount["Type"], "source": mount["Source"],
+            "destination": mount["Destination"], "mode": mount["Mode"], "rw": mount["RW"]})
+    };
+    mounts.as_array().into_iter().flatten().map(shown).collect()
+}
+
+fn ports(ports: &Value) -> Value {
+    let mut out = Vec::new();
+    for (container, bindings) in ports.as_object().into_iter().flatten() {
+        for binding in bindings.as_array().into_iter().flatten() {
+            out.push(json!({"container": container, "host_ip": binding["HostIp"],
+                "host_port": binding["HostPort"]}));
+        }
+    }
+    Value::Array(out)
+}
+
+/// Known only while a probe thread is alive.
+pub(super) fn ready(controller: &Controller, name: &str) -> Answer {
+    if !controller.runners.watches(name) {
+        return Err(Refusal::not_found(format!(
+            "no probes run for pod {name:?}"
+        )));
+    }
+    let statuses = [Kind::Statefulset, Kind::Deployment]
+        .into_iter()
+        .filter_map(|kind| {
+            let (id, _) = identity(controller, name).ok()?;
+            controller.store.status(kind, &id)
+        });
+    let readiness = statuses
+        .map(|status| status["replica_readiness"][name].clone())
+        .find(Value::is_object)
+        .unwrap_or_default();
+    let code = if readiness["ready"] == true { 200 } else { 503 };
+    Ok(Reply::Document(
+        code,
+        json!({"status": "ok", "data": {"readiness": readiness}}),
+    ))
+}
+
+pub(super) fn logs(controller: &Controller, request: &Request, name: &str) -> Answer {
+    let tail = Some(request.query("tail")).filter(|tail| !tail.is_empty());
+    let text = controller.engine.logs(name, tail)?;
+    Ok(Reply::Text(200, text))
+}
+
+pub(super) fn stop(controller: &Controller, request: &Request, name: &str) -> Answer {
+    check_name(name)?;
+    let freeze = !request.is_false("freeze");
+    if freeze {
+        let (id, ordinal) = identity(controller, name)?;
+        controller.engine.stop(name)?;
+        controller
+            .store
+            .update_frozen(&id, |frozen| frozen.insert(ordinal))?;
+    } else {
+        controller.engine.stop(name)?;
+    }
+    Ok(Reply::Data(json!({"name": name, "freeze": freeze})))
+}
+
+/// Removes the container without ending its probes and lets reconcile create it again.
+pub(super) fn start(controller: &Arc<Controller>, name: &str) -> Answer {
+    check_name(name)?;
+    let Ok((id, ordinal)) = identity(controller, name) else {
+        controller.engine.start(name)?;
+        return Ok(Reply::Data(
+            json!({"name": name, "recreated": false, "unfroze": false}),
+        ));
+    };
+    let unfroze = controller
+        .store
+        .update_frozen(&id, |frozen| frozen.remove(&ordinal))?;
+    let kind = kind_of(controller, name)?;
+    {
+        let _turn = controller.one_at_a_time();
+        controller.engine.stop(name)?;
+        controller.engine.remove(name)?;
+    }
+    let Some(manifest) = controller.store.get(kind, &id) else {
+        return Err(Refusal::new(
+            410,
+            format!("manifest {kind}/{id} no longer exists; container removed"),
+        ));
+    };
+    controller.put(manifest)?;
+    Ok(Reply::Data(
+        json!({"name": name, "recreated": true, "unfroze": unfroze}),
+    ))
+}
+
+fn label(controller: &Controller, name: &str, key: &str) -> Result<String, Refusal> {
+    let inspected = controller.engine.inspect(name)?.unwrap_or_default();
+    let value = inspected["Config"]["Labels"][key].as_str();
+    Ok(value.unwrap_or_default().to_owned())
+}
+
+fn kind_of(controller: &Controller, name: &str) -> Result<Kind, Refusal> {
+    let kind = label(controller, name, "voodu.kind")?;
+    Kind::exact(&kind).ok_or_else(|| Refusal::bad_request(format!("pod {name:?} has no kind")))
+}
+
+/// Whose pod it is, and which one.
+fn identity(controller: &Controller, name: &str) -> Result<(ResourceId, u32), Refusal> {
+    let id = ResourceId::new(
+        label(controller, name, "voodu.scope")?,
+        label(controller, name, "voodu.name")?,
+    );
+    match label(controller, name, "voodu.replica_id")?.parse() {
+        Ok(ordinal) if !id.name.is_empty() => Ok((id, ordinal)),
+        _ => Err(Refusal::bad_request(format!(
+            "pod {name:?} has no voodu identity (was it created by `vd apply`?)"
+        ))),
+    }
+}

@@ -1,0 +1,76 @@
+//! A request, taken apart.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::manifest::{Kind, ResourceId};
+use crate::refusal::Refusal;
+
+/// Method, path, query and body.
+#[derive(Debug, Default)]
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) path: String,
+    query: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    pub(super) fn read(incoming: &mut tiny_http::Request) -> Result<Self, Refusal> {
+        let mut body = Vec::new();
+        incoming
+            .as_reader()
+            .read_to_end(&mut body)
+            .map_err(|error| Refusal::bad_request(format!("read body: {error}")))?;
+        let (path, query) = incoming
+            .url()
+            .split_once('?')
+            .unwrap_or((incoming.url(), ""));
+        let query = form_urlencoded::parse(query.as_bytes())
+            .map(|(key, value)| (key.into_owned(), value.trim().to_owned()))
+            .collect();
+        Ok(Self {
+            method: incoming.method().to_string(),
+            path: path.to_owned(),
+            query,
+            body,
+        })
+    }
+
+    /// A query value, empty when absent.
+    pub(super) fn query(&self, key: &str) -> &str {
+        self.query.get(key).map_or("", String::as_str)
+    }
+
+    /// Whether a query value is the literal text `true`.
+    pub(super) fn is_true(&self, key: &str) -> bool {
+        self.query(key) == "true"
+    }
+
+    /// Whether a query value is the literal text `false`.
+    pub(super) fn is_false(&self, key: &str) -> bool {
+        self.query(key) == "false"
+    }
+
+    pub(super) fn id(&self) -> ResourceId {
+        ResourceId::new(self.query("scope"), self.query("name"))
+    }
+
+    pub(super) fn kind(&self) -> Result<Kind, Refusal> {
+        let text = self.query("kind");
+        Kind::parse(text).ok_or_else(|| Refusal::bad_request(format!("unknown kind {text:?}")))
+    }
+
+    pub(super) fn require(&self, key: &str) -> Result<&str, Refusal> {
+        match self.query(key) {
+            "" => Err(Refusal::bad_request(format!("{key} is required"))),
+            value => Ok(value),
+        }
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Refusal::bad_request(format!("decode body: {error}")))
+    }
+}
