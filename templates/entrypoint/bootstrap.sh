@@ -20,20 +20,23 @@ act_first_boot() {
     [ -z "$STOPPING" ] || exit 143
   done
   stop_server
-  act_first_boot_checks
-  { wire_settings && write_runtime_conf; } || die "cannot write the settings in $PGDATA"
-  sentinel_clear "$INIT_SENTINEL" || die "cannot finish the first initialisation"
+  { wire_settings && write_runtime_conf && sync "$PGDATA" && sentinel_set "$INIT_SENTINEL" done; } ||
+    die "cannot write the settings in $PGDATA"
 }
 
-# act_first_boot_checks: a cluster whose record was lost still has pods with its
-# data. They show by now, and then this database is not wanted.
-act_first_boot_checks() {
-  SHAPE=init
-  observe
+# act_finish_first_boot: makes the new database the cluster's, unless pods show
+# that hold the data of a cluster whose record was lost.
+act_finish_first_boot() {
   ask_peers
-  [ "$V_RECORD" = ours ] || [ -n "$PEERS_UP" ] || return 0
-  data_wipe && rm -f "$INIT_SENTINEL"
-  refuse_empty_volume
+  if [ -n "$PEERS_UP" ] || [ "${V_EPOCH:-1}" != 1 ]; then
+    data_wipe && rm -f "$INIT_SENTINEL"
+    refuse_empty_volume
+  fi
+  if [ "$V_RECORD" = none ]; then
+    record_create || retry "could not write the first record"
+    return 0
+  fi
+  { record_keep && sentinel_clear "$INIT_SENTINEL"; } || die "cannot finish the first initialisation"
 }
 
 # refuse_empty_volume: says how to go on without this pod's data, and how to

@@ -12,7 +12,8 @@ act_clone() {
   PGPASSWORD=$REPLICATION_PASSWORD setsid "${DROP[@]}" pg_basebackup -D "$PGDATA" -X stream -c fast --no-password \
     -d "host=$(pod_host "$V_PRIMARY") port=$PORT user=$REPLICATION_USER application_name=voodu-postgres-clone-$ORDINAL" &
   await_helper $! "copying pod $V_PRIMARY" || return 0
-  { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the clone in $PGDATA"
+  observe
+  { make_standby && record_keep && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the clone in $PGDATA"
   say "cloned pod $V_PRIMARY"
 }
 
@@ -53,8 +54,7 @@ await_helper() {
   HELPER=''
   [ -z "$STOPPING" ] || exit 143
   if [ "$code" != 0 ]; then
-    say "$2 failed with exit code $code, see above; trying again"
-    pause 1
+    retry "$2 failed with exit code $code, see above"
     return 1
   fi
 }

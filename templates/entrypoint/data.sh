@@ -1,10 +1,14 @@
 # --- The data directory -----------------------------------------------------
 
 # data_shape: leaves in SHAPE what the data directory looks like: empty, init
-# or clone (such a step was interrupted), standby, primary, or unknown.
+# or clone (such a step was interrupted), fresh (initialised, never used),
+# standby, primary, or unknown.
 data_shape() {
+  local phase=''
   if [ -e "$INIT_SENTINEL" ]; then
+    IFS= read -r phase <"$INIT_SENTINEL"
     SHAPE=init
+    [ "$phase" != done ] || SHAPE=fresh
   elif [ -e "$CLONE_SENTINEL" ]; then
     SHAPE=clone
   elif [ ! -d "$PGDATA" ] || directory_is_empty "$PGDATA"; then
@@ -31,9 +35,9 @@ data_wipe() {
   mkdir -p "$PGDATA" && rm -rf "$PGDATA"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* && own "$PGDATA" && chmod 0700 "$PGDATA"
 }
 
-# sentinel_set FILE / sentinel_clear FILE: marks the data directory as not to be
-# used. Everything before the clearing is on disk before the mark goes.
-sentinel_set() { : >"$1" && sync "$1" && sync "$VOLUME"; }
+# sentinel_set FILE [PHASE] / sentinel_clear FILE: marks the data directory as
+# not to be used. Everything before the clearing is on disk before the mark goes.
+sentinel_set() { printf '%s\n' "${2:-}" | install_file "$1" 0600 && sync "$VOLUME"; }
 sentinel_clear() { sync "$PGDATA" && rm -f "$1" && sync "$VOLUME"; }
 
 # control FIELD: one value of pg_controldata.

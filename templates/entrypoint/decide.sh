@@ -18,11 +18,12 @@ decide() {
   fi
   case $who:$SHAPE:$V_RECORD in
     me:empty:none | me:init:none) ACTION=first_boot ;;
+    me:fresh:*) ACTION=finish_first_boot ;;
     me:empty:ours | me:init:ours | me:clone:ours) ACTION=refuse_empty ;;
     me:primary:*) ACTION=run_primary ;;
     me:standby:ours) ACTION=promote ;;
     me:standby:none | me:clone:none) ACTION=wait_for_record ;;
-    other:empty:* | other:init:* | other:clone:*) ACTION=clone ;;
+    other:empty:* | other:init:* | other:fresh:* | other:clone:*) ACTION=clone ;;
     other:standby:*) ACTION=follow ;;
     other:primary:*) ACTION=guard ;;
   esac

@@ -27,7 +27,7 @@ act_run_primary() {
   fi
   refuse_second_primary
   if [ "$V_RECORD" = none ]; then
-    record_create || { say "could not write the first record, looking again" && pause 1; }
+    record_create || retry "could not write the first record"
     return 0
   fi
   { record_keep && wire_settings && write_runtime_conf; } || die "cannot write in $VOLUME"

@@ -160,8 +160,12 @@ observe() {
     fi
   elif [ "$loaded" = 2 ]; then
     V_RECORD=garbage
-  elif [ "$loaded" = 0 ] && [ "$SHAPE" != empty ] && [ "$SHAPE" != init ] && [ "$SHAPE" != clone ]; then
-    V_RECORD=foreign
+  elif [ "$loaded" = 0 ]; then
+    # A cluster that was deleted with its volumes leaves its record behind, and
+    # a volume without data has no reason to mind.
+    case $SHAPE in
+      standby | primary | unknown) V_RECORD=foreign ;;
+    esac
   fi
 }
 

@@ -13,6 +13,12 @@ pause() {
   [ -z "$STOPPING" ] || [ -n "$CHILD" ] || exit 143
 }
 
+# retry WHAT: what failed is tried again in a moment.
+retry() {
+  say "$1, trying again"
+  pause 1
+}
+
 # on_stop: docker stop sends INT or TERM, and both mean a fast shutdown here: a
 # smart one would wait for the last client.
 on_stop() {

@@ -2,7 +2,7 @@
 
 use crate::support::{Sandbox, Tools};
 
-const SHAPES: [&str; 6] = ["empty", "init", "clone", "standby", "primary", "unknown"];
+const SHAPES: [&str; 7] = ["empty", "init", "fresh", "clone", "standby", "primary", "unknown"];
 const STATES: [&str; 4] = ["", "steady", "handover", "maintenance"];
 const RECORDS: [&str; 4] = ["none", "ours", "foreign", "garbage"];
 
@@ -14,6 +14,7 @@ fn expected(mine: bool, shape: &str, record: &str, state: &str) -> &'static str 
         (_, _, "garbage", _) => "refuse_garbage",
         (_, _, _, "maintenance") => "wait_out_maintenance",
         (true, "empty" | "init", "none", _) => "first_boot",
+        (true, "fresh", ..) => "finish_first_boot",
         (true, "empty" | "init" | "clone", "ours", _) => "refuse_empty",
         (true, "primary", ..) | (true, "standby", "ours", _) if state == "handover" => {
             "wait_out_handover"
@@ -21,7 +22,7 @@ fn expected(mine: bool, shape: &str, record: &str, state: &str) -> &'static str 
         (true, "primary", ..) => "run_primary",
         (true, "standby", "ours", _) => "promote",
         (true, "standby" | "clone", "none", _) => "wait_for_record",
-        (false, "empty" | "init" | "clone", ..) => "clone",
+        (false, "empty" | "init" | "fresh" | "clone", ..) => "clone",
         (false, "standby", ..) => "follow",
         (false, "primary", ..) => "guard",
         other => panic!("the table has no row for {other:?}"),
