@@ -3,10 +3,10 @@
 # act_clone: copies the primary into this pod's volume. A clone that anything
 # interrupts starts over, because the sentinel goes last.
 act_clone() {
-  say "cloning pod $V_PRIMARY"
   { sentinel_set "$CLONE_SENTINEL" && rm -f "$INIT_SENTINEL"; } || die "cannot write to $VOLUME"
   choose_password "$V_PRIMARY"
   wait_for_primary || return 0
+  say "cloning pod $V_PRIMARY"
   data_wipe || die "cannot empty $PGDATA"
   # A spread checkpoint would make the copy wait for minutes.
   PGPASSWORD=$REPLICATION_PASSWORD setsid "${DROP[@]}" pg_basebackup -D "$PGDATA" -X stream -c fast --no-password \

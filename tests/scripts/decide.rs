@@ -2,7 +2,9 @@
 
 use crate::support::{Sandbox, Tools};
 
-const SHAPES: [&str; 7] = ["empty", "init", "fresh", "clone", "standby", "primary", "unknown"];
+const SHAPES: [&str; 7] = [
+    "empty", "init", "fresh", "clone", "standby", "primary", "unknown",
+];
 const STATES: [&str; 4] = ["", "steady", "handover", "maintenance"];
 const RECORDS: [&str; 4] = ["none", "ours", "foreign", "garbage"];
 

@@ -198,7 +198,10 @@ fn another_clusters_record_is_never_obeyed_nor_replaced_by_a_copy() {
         seen("empty", &foreign, ""),
         ("none  0".into(), foreign.clone())
     );
-    assert_eq!(seen("fresh", &foreign, ""), ("none  0".into(), foreign.clone()));
+    assert_eq!(
+        seen("fresh", &foreign, ""),
+        ("none  0".into(), foreign.clone())
+    );
     assert_eq!(seen("init", &foreign, ""), ("none  0".into(), foreign));
 }
 

@@ -1,0 +1,17 @@
+//! Real docker, real postgres: clusters brought up through the stand-in platform, and what is then
+//! true of them according to psql, `docker inspect` and the files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod support;
+
+mod formation;
+mod guard;
+mod restart;
+mod settings;

@@ -1,0 +1,364 @@
+//! One postgres cluster of a test, and questions to its pods.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use voodu_standin::{ApplyReport, Platform, Vars};
+
+use super::docker::{docker, docker_ok};
+use super::{eventually, holds, leftovers};
+
+/// What a test wants to differ from the usual cluster.
+pub struct Plan {
+    pub major: u16,
+    pub replicas: u16,
+    pub probes: bool,
+    /// More lines of the block.
+    pub block: String,
+    /// The config bucket before the first apply.
+    pub bucket: Vars,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            major: 17,
+            replicas: 3,
+            probes: false,
+            block: String::new(),
+            bucket: Vars::new(),
+        }
+    }
+}
+
+/// A cluster of `demo`-like shape whose names and port are all non-default.
+pub struct Cluster {
+    pub platform: Platform,
+    pub scope: String,
+    pub plan: Plan,
+    root: PathBuf,
+    _slot: Slot,
+}
+
+impl Cluster {
+    /// Brings a cluster up and waits until every standby streams. Gives nothing, loudly, where the
+    /// run was told that there is no docker.
+    pub fn up(plan: Plan) -> Option<Self> {
+        let cluster = Self::new(plan)?;
+        cluster.apply();
+        cluster.wait_until_formed();
+        Some(cluster)
+    }
+
+    /// Prepares a cluster without applying anything.
+    pub fn new(plan: Plan) -> Option<Self> {
+        if std::env::var("VOODU_E2E").is_ok_and(|value| value == "skip") {
+            eprintln!(
+                "!!! SKIPPED: this test needs docker, and the run was started without it !!!"
+            );
+            return None;
+        }
+        let slot = Slot::take();
+        leftovers::remove();
+        let scope = leftovers::fresh_scope();
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&scope);
+        let platform = Platform::builder()
+            .root(root.join("controller"))
+            .plugin_dir(install_plugin(&root))
+            .probes(plan.probes)
+            .pause(Duration::from_millis(300))
+            .env(
+                "VOODU_BACKUPS_ROOT",
+                root.join("backups").display().to_string(),
+            )
+            .cleanup_on_drop(true)
+            .start()
+            .expect("start the stand-in");
+        platform
+            .seed_bucket(&scope, "db", &plan.bucket)
+            .expect("seed the bucket");
+        Some(Self {
+            platform,
+            scope,
+            plan,
+            root,
+            _slot: slot,
+        })
+    }
+
+    /// The `.voodu` file's text.
+    pub fn hcl(&self) -> String {
+        format!(
+            "postgres \"{}\" \"db\" {{\n image = \"postgres:{}\"\n replicas = {}\n user = \"appuser\"\n \
+             database = \"appdata\"\n port = 5433\n replication_user = \"repl\"\n{}\n}}\n",
+            self.scope, self.plan.major, self.plan.replicas, self.plan.block
+        )
+    }
+
+    /// Applies the block as it is now.
+    #[track_caller]
+    pub fn apply(&self) -> ApplyReport {
+        let report = self.try_apply().expect("apply");
+        assert_eq!(report.changes.errors, Vec::<String>::new());
+        report
+    }
+
+    pub fn try_apply(&self) -> anyhow::Result<ApplyReport> {
+        self.platform.apply_hcl(&self.hcl())
+    }
+
+    /// The container of a pod.
+    pub fn pod(&self, ordinal: u16) -> String {
+        format!("{}-db.{ordinal}", self.scope)
+    }
+
+    /// The id of a pod's container, which a recreated pod does not keep.
+    #[track_caller]
+    pub fn container_id(&self, ordinal: u16) -> String {
+        docker_ok(&["inspect", "-f", "{{.Id}}", &self.pod(ordinal)])
+    }
+
+    /// When a pod's container was last started.
+    #[track_caller]
+    pub fn started_at(&self, ordinal: u16) -> String {
+        docker_ok(&["inspect", "-f", "{{.State.StartedAt}}", &self.pod(ordinal)])
+    }
+
+    /// What a pod wrote to its log.
+    pub fn log(&self, ordinal: u16) -> String {
+        let output = docker(&["logs", &self.pod(ordinal)]);
+        [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .concat()
+    }
+
+    /// Runs SQL in a pod over its socket.
+    pub fn try_sql(&self, ordinal: u16, sql: &str) -> Result<String, String> {
+        let pod = self.pod(ordinal);
+        let output = docker(&[
+            "exec",
+            &pod,
+            "psql",
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-p",
+            "5433",
+            "-U",
+            "appuser",
+            "-d",
+            "appdata",
+            "-c",
+            sql,
+        ]);
+        said(&output)
+    }
+
+    /// Runs SQL that must succeed.
+    #[track_caller]
+    pub fn sql(&self, ordinal: u16, sql: &str) -> String {
+        self.try_sql(ordinal, sql)
+            .unwrap_or_else(|error| panic!("pod {ordinal}: {sql}: {error}"))
+    }
+
+    /// Logs in to a pod over the network from another container, as `user` with `password`.
+    pub fn login(&self, ordinal: u16, user: &str, password: &str) -> Result<String, String> {
+        let host = format!(
+            "host=db-{ordinal}.{}.voodu port=5433 user={user} dbname=appdata",
+            self.scope
+        );
+        let image = format!("postgres:{}", self.plan.major);
+        let password = format!("PGPASSWORD={password}");
+        let arguments = [
+            "run",
+            "--rm",
+            "--network",
+            "voodu0",
+            "-e",
+            &password,
+            &image,
+            "psql",
+            "-XAtq",
+            &host,
+        ];
+        said(&docker(
+            &[&arguments[..], &["-c", "SELECT current_user"]].concat(),
+        ))
+    }
+
+    /// Whether a pod is a standby (`t`) or a primary (`f`).
+    pub fn in_recovery(&self, ordinal: u16) -> Result<String, String> {
+        self.try_sql(ordinal, "SELECT pg_is_in_recovery()")
+    }
+
+    /// The standbys that stream from a pod, in the order of their names.
+    pub fn streaming_from(&self, ordinal: u16) -> Result<Vec<String>, String> {
+        let sql =
+            "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' ORDER BY 1";
+        let names = self.try_sql(ordinal, sql)?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// Waits until pod 0 is the primary and every other pod streams from it.
+    #[track_caller]
+    pub fn wait_until_formed(&self) {
+        self.wait_until_formed_around(0);
+    }
+
+    /// Waits until `primary` accepts writes and every other pod streams from it.
+    #[track_caller]
+    pub fn wait_until_formed_around(&self, primary: u16) {
+        let standbys: Vec<String> = (0..self.plan.replicas)
+            .filter(|ordinal| *ordinal != primary)
+            .map(|ordinal| format!("voodu-postgres-standby-{ordinal}"))
+            .collect();
+        let formed = || {
+            let role = self.in_recovery(primary)?;
+            let streaming = self.streaming_from(primary)?;
+            holds(role == "f" && streaming == standbys, || {
+                format!("in recovery: {role}, streaming: {streaming:?}")
+            })
+        };
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while let Err(reason) = formed() {
+            if std::time::Instant::now() > deadline {
+                let logs: Vec<_> = (0..self.plan.replicas).map(|n| self.log(n)).collect();
+                panic!(
+                    "the cluster did not form: {reason}\n{}",
+                    logs.join("\n----\n")
+                );
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until every standby has replayed what the primary has written by now.
+    #[track_caller]
+    pub fn wait_until_caught_up(&self, primary: u16) {
+        let end = self.sql(primary, "SELECT pg_current_wal_lsn()");
+        for standby in (0..self.plan.replicas).filter(|ordinal| *ordinal != primary) {
+            eventually(30, "catching up", || {
+                let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{end}'");
+                let answer = self.try_sql(standby, &sql)?;
+                holds(answer == "t", || format!("pod {standby} is behind {end}"))
+            });
+        }
+    }
+
+    /// The pods' shared directory on the host.
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups").join(&self.scope).join("db")
+    }
+
+    /// The shared record's text.
+    pub fn record(&self) -> String {
+        fs::read_to_string(self.backups().join(".topology")).unwrap_or_default()
+    }
+
+    /// Puts a text in the record's place, as a file rename does.
+    pub fn write_record(&self, text: &str) {
+        let temporary = self.backups().join(".by-the-test");
+        fs::write(&temporary, text).expect("write a record");
+        fs::rename(temporary, self.backups().join(".topology")).expect("install a record");
+    }
+
+    /// Writes the next steady record, with another primary.
+    pub fn move_record(&self, primary: u16) {
+        let field = |key: &str| {
+            let record = self.record();
+            let line = record
+                .lines()
+                .find_map(|line| line.strip_prefix(key).map(str::to_owned));
+            line.unwrap_or_else(|| panic!("no {key} in {record}"))
+        };
+        let epoch: u64 = field("epoch=").parse().expect("an epoch");
+        let text = format!(
+            "cluster={}\nepoch={}\nprimary={primary}\nstate=steady\n",
+            field("cluster="),
+            epoch + 1
+        );
+        self.write_record(&text);
+    }
+
+    /// Kills a pod's PID 1 as a crash would: unlike `docker kill`, docker then restarts it.
+    pub fn kill_pod(&self, ordinal: u16) {
+        let pid: i32 = docker_ok(&["inspect", "-f", "{{.State.Pid}}", &self.pod(ordinal)])
+            .parse()
+            .expect("a pid");
+        if pid > 1 {
+            let _ = std::process::Command::new("kill")
+                .args(["-9", &pid.to_string()])
+                .output();
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for ordinal in 0..self.plan.replicas {
+                eprintln!("---- log of pod {ordinal} ----\n{}", self.log(ordinal));
+            }
+            eprintln!("---- record ----\n{}", self.record());
+        }
+        // The stand-in removes containers and volumes; the backups directory holds files of the
+        // container's users, which this process may remove as root only.
+        let _ = self.platform.destroy_all();
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// What a psql printed, or what it complained of.
+fn said(output: &Output) -> Result<String, String> {
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr)
+            .trim_end()
+            .to_owned())
+    }
+}
+
+/// A plugin directory with the binary under test.
+fn install_plugin(root: &Path) -> PathBuf {
+    let directory = root.join("plugins/postgres");
+    fs::create_dir_all(directory.join("bin")).expect("make the plugin directory");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin.yml");
+    fs::copy(manifest, directory.join("plugin.yml")).expect("copy plugin.yml");
+    fs::copy(
+        env!("CARGO_BIN_EXE_voodu-postgres"),
+        directory.join("bin/voodu-postgres"),
+    )
+    .expect("copy the binary");
+    directory
+}
+
+/// Two clusters at a time are what two cores carry.
+struct Slot;
+
+static TAKEN: Mutex<u8> = Mutex::new(0);
+static FREED: Condvar = Condvar::new();
+
+impl Slot {
+    fn take() -> Self {
+        let taken = TAKEN.lock().expect("no test panics while it holds this");
+        *FREED
+            .wait_while(taken, |taken| *taken >= 2)
+            .expect("as above") += 1;
+        Self
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Ok(mut taken) = TAKEN.lock() {
+            *taken -= 1;
+        }
+        FREED.notify_one();
+    }
+}
