@@ -181,9 +181,8 @@ impl Controller {
         if action.kind.is_empty() {
             return Err(Refusal::internal("delete_manifest requires kind"));
         }
-        let kind = Kind::parse(&action.kind).ok_or_else(|| {
-            Refusal::internal(format!("delete_manifest: unknown kind {:?}", action.kind))
-        })?;
+        let kind = Kind::require(&action.kind)
+            .map_err(|error| Refusal::internal(error).within("delete_manifest"))?;
         let found = self.forget(kind, &action.id())?;
         let suffix = if found { "" } else { " (no-op)" };
         Ok(format!(

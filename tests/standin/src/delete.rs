@@ -1,6 +1,7 @@
 //! Deleting: one kind, everything of one name, everything of one scope.
 
 use std::fs;
+use std::io::ErrorKind;
 
 use serde::Serialize;
 
@@ -15,12 +16,16 @@ pub(crate) enum Data {
     Prune,
 }
 
-/// What pruning removed.
+/// What pruning removed; empty when nothing was asked for.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Pruned {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     config_wiped: bool,
-    app_dir_removed: bool,
-    volume_removed: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    app_dir_removed: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    volume_removed: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     volumes_removed: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<String>,
@@ -30,8 +35,8 @@ pub(crate) struct Pruned {
 #[derive(Debug, Serialize)]
 pub(crate) struct Wiped {
     kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pruned: Option<Pruned>,
+    name: String,
+    pub(crate) pruned: Pruned,
 }
 
 impl Controller {
@@ -42,7 +47,11 @@ impl Controller {
         }
         Ok(Wiped {
             kind: kind.to_string(),
-            pruned: (data == Data::Prune).then(|| self.prune_data(kind, id)),
+            name: id.name.clone(),
+            pruned: match data {
+                Data::Keep => Pruned::default(),
+                Data::Prune => self.prune_data(kind, id),
+            },
         })
     }
 
@@ -55,7 +64,9 @@ impl Controller {
             }
         }
         if wiped.is_empty() {
-            return Err(Refusal::not_found(format!("no resource {id}")));
+            return Err(Refusal::not_found(format!(
+                "no resource found at {id} across any kind"
+            )));
         }
         Ok(wiped)
     }
@@ -80,20 +91,24 @@ impl Controller {
         if !id.scope.is_empty() || !kind.needs_scope() {
             return Ok(id);
         }
-        let mut found: Vec<ResourceId> = self
+        let found: Vec<ResourceId> = self
             .store
             .list(Some(kind))
             .iter()
             .map(Manifest::id)
             .filter(|other| other.name == id.name)
             .collect();
-        match (found.pop(), found.is_empty()) {
-            (Some(only), true) => Ok(only),
-            (None, _) => Err(Refusal::not_found(format!("{kind}/{} not found", id.name))),
-            _ => Err(Refusal::bad_request(format!(
-                "{kind}/{} exists in several scopes: pass one",
-                id.name
-            ))),
+        match found.as_slice() {
+            [] => Err(Refusal::not_found(format!("{kind}/{} not found", id.name))),
+            [only] => Ok(only.clone()),
+            several => {
+                let scopes: Vec<&str> = several.iter().map(|id| id.scope.as_str()).collect();
+                Err(Refusal::bad_request(format!(
+                    "{kind}/{} is ambiguous across scopes [{}] — pass ?scope=...",
+                    id.name,
+                    scopes.join(" ")
+                )))
+            }
         }
     }
 
@@ -104,8 +119,18 @@ impl Controller {
             Err(error) => pruned.errors.push(format!("{error:#}")),
         }
         let app = id.app_id();
-        pruned.app_dir_removed = fs::remove_dir_all(self.root.join("apps").join(&app)).is_ok();
-        pruned.volume_removed = fs::remove_dir_all(self.root.join("volumes").join(&app)).is_ok();
+        for (directory, removed) in [
+            ("apps", &mut pruned.app_dir_removed),
+            ("volumes", &mut pruned.volume_removed),
+        ] {
+            let path = self.root.join(directory).join(&app);
+            match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    pruned.errors.push(error.to_string());
+                }
+                _ => *removed = path.to_string_lossy().into_owned(),
+            }
+        }
         if kind == Kind::Statefulset {
             let (removed, errors) = self.remove_volumes(id, None);
             pruned.volumes_removed = removed;

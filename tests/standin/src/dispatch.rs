@@ -92,13 +92,10 @@ impl Controller {
     }
 
     fn context(&self, name: &str, command: &str, plugin: &Plugin) -> Vec<u8> {
-        let mut context = json!({
-            "plugin": name, "command": command,
+        let context = json!({
+            "plugin": name, "command": command, "controller_url": self.url.get(),
             "plugin_dir": plugin.directory().to_string_lossy(), "node_name": NODE,
         });
-        if let Some(url) = self.url.get() {
-            context["controller_url"] = Value::from(url.as_str());
-        }
         context.to_string().into_bytes()
     }
 

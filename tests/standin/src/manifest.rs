@@ -129,6 +129,14 @@ impl Kind {
         Self::exact(text).or_else(|| Self::exact(text.strip_suffix('s')?))
     }
 
+    /// Reads the singular or the plural spelling, or says which there are.
+    pub fn require(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| {
+            let valid: Vec<&str> = Self::ALL.into_iter().map(Self::as_str).collect();
+            format!("unknown kind {text:?} (valid: {})", valid.join(", "))
+        })
+    }
+
     /// Whether the store refuses this kind without a scope.
     pub fn needs_scope(self) -> bool {
         !matches!(self, Self::Asset | Self::Registry)

@@ -79,7 +79,9 @@ fn stamp_consumer(store: &Store, spec: &mut Value) -> Result<()> {
         let status = store.status(Kind::Asset, &reference.asset);
         let digest = status.and_then(|status| status["files"].get(&reference.key).cloned());
         let Some(digest) = digest else {
-            bail!("unresolved asset reference: {reference}");
+            bail!(
+                "unresolved asset reference \"{reference}\" (not in this apply, and never written)"
+            );
         };
         digests.insert(reference.to_string(), digest);
     }

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::references::collect;
 use super::*;
 
-fn asset(scope: &str, files: Value) -> Manifest {
+fn asset(scope: &str, files: &Value) -> Manifest {
     Manifest {
         kind: "asset".to_owned(),
         scope: scope.to_owned(),
@@ -22,9 +22,9 @@ fn open() -> (tempfile::TempDir, Store) {
 #[test]
 fn files_are_written_readable_and_undeclared_ones_removed() {
     let (root, store) = open();
-    materialise(root.path(), &store, &asset("s", json!({"old": "x"}))).unwrap();
+    materialise(root.path(), &store, &asset("s", &json!({"old": "x"}))).unwrap();
     let encoded = json!({"_source": "file", "content": "aGk="});
-    let digests = materialise(root.path(), &store, &asset("s", json!({"conf": encoded}))).unwrap();
+    let digests = materialise(root.path(), &store, &asset("s", &json!({"conf": encoded}))).unwrap();
     let path = root.path().join("assets/s/db/conf");
     assert_eq!(fs::read(&path).unwrap(), b"hi");
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
@@ -39,8 +39,8 @@ fn files_are_written_readable_and_undeclared_ones_removed() {
 fn keys_and_identities_that_are_paths_are_refused() {
     let (root, store) = open();
     for manifest in [
-        asset("s", json!({"a.b": "x"})),
-        asset("../evil", json!({"a": "x"})),
+        asset("s", &json!({"a.b": "x"})),
+        asset("../evil", &json!({"a": "x"})),
     ] {
         assert!(materialise(root.path(), &store, &manifest).is_err());
     }
@@ -64,7 +64,7 @@ fn a_consumer_is_stamped_and_a_dangling_reference_refused() {
         metadata: None,
     };
     let mut batch = [
-        asset("s", json!({"conf": "hi"})),
+        asset("s", &json!({"conf": "hi"})),
         consumer("${asset.s.db.conf}:/x"),
     ];
     stamp(root.path(), &store, &mut batch).unwrap();
@@ -75,7 +75,8 @@ fn a_consumer_is_stamped_and_a_dangling_reference_refused() {
     let error = stamp(root.path(), &store, &mut [consumer("${asset.s.db.no}:/x")]).unwrap_err();
     assert_eq!(
         format!("{error:#}"),
-        "statefulset/s/db: unresolved asset reference: s.db.no"
+        "statefulset/s/db: unresolved asset reference \"s.db.no\" \
+         (not in this apply, and never written)"
     );
 }
 
@@ -84,7 +85,7 @@ fn resolving_needs_the_stored_manifest_of_that_name() {
     let (root, store) = open();
     let text = "${asset.s.db.conf}:/x:ro";
     assert!(resolve(root.path(), &store, text).is_err());
-    store.put(asset("other", json!({}))).unwrap();
+    store.put(asset("other", &json!({}))).unwrap();
     assert_eq!(
         resolve(root.path(), &store, text).unwrap(),
         format!("{}/assets/s/db/conf:/x:ro", root.path().display())

@@ -32,11 +32,11 @@ impl Variables for Remote<'_> {
 }
 
 fn read(shim: &Shim, client: &Client, files: &Files) -> Result<String> {
-    if files.files.is_empty() {
+    if files.paths.is_empty() {
         bail!("pass a file with -f");
     }
     let mut manifests: Vec<Manifest> = Vec::new();
-    for file in &files.files {
+    for file in &files.paths {
         let path = shim.directory.join(file);
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {file}"))?;
         let variables = Remote { shim, client };

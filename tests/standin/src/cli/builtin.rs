@@ -54,7 +54,7 @@ enum Verb {
 pub(super) struct Files {
     /// A `.voodu` file
     #[arg(short, long = "file", value_name = "FILE")]
-    pub(super) files: Vec<String>,
+    pub(super) paths: Vec<String>,
     /// Delete stored siblings, or data
     #[arg(long)]
     pub(super) prune: bool,

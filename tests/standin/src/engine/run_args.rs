@@ -125,8 +125,7 @@ impl ContainerSpec {
             args.pair("--ulimit", format!("{name}={value}"));
         }
         self.resource_args(&mut args);
-        args.0
-            .extend(self.docker_options.iter().filter(filled).cloned());
+        args.0.extend(filled(&self.docker_options).cloned());
         args.0.push(self.image.clone());
         args.0.extend(self.command.iter().cloned());
         args.0
@@ -152,11 +151,11 @@ impl ContainerSpec {
     fn network_args(&self, args: &mut Arguments) {
         if let Network::Bridges { .. } = self.network {
             args.pair("--add-host", "host.docker.internal:host-gateway");
-            for host in self.extra_hosts.iter().filter(filled) {
+            for host in filled(&self.extra_hosts) {
                 args.pair("--add-host", host);
             }
         }
-        for capability in self.cap_add.iter().filter(filled) {
+        for capability in filled(&self.cap_add) {
             args.pair("--cap-add", capability);
         }
         match &self.network {
@@ -205,9 +204,8 @@ impl ContainerSpec {
     }
 }
 
-#[allow(clippy::ptr_arg, reason = "the shape `filter` wants")]
-fn filled(text: &&String) -> bool {
-    !text.is_empty()
+fn filled(texts: &[String]) -> impl Iterator<Item = &String> {
+    texts.iter().filter(|text| !text.is_empty())
 }
 
 #[derive(Default)]

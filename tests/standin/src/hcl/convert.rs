@@ -1,10 +1,11 @@
 //! HCL bodies to JSON, the way a plugin gets to see them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use hcl::eval::Evaluate;
 use serde_json::{Map, Number, Value};
 
-/// Converts a body: attributes as they are, nested blocks by type, labels under `_labels`.
+/// Converts a body: attributes as they are, nested blocks by type (an array when there are
+/// several), labels under `_labels`.
 pub(super) fn body(body: &hcl::Body) -> Result<Map<String, Value>> {
     let mut out = Map::new();
     for attribute in body.attributes() {
@@ -17,10 +18,20 @@ pub(super) fn body(body: &hcl::Body) -> Result<Map<String, Value>> {
         };
         out.insert(key.to_owned(), value);
     }
+    let mut blocks = Map::new();
     for block in body.blocks() {
         let nested = nested(block)?;
-        insert_block(&mut out, block.identifier(), nested, body)?;
+        let key = block.identifier().to_owned();
+        match blocks.get_mut(&key) {
+            None => {
+                blocks.insert(key, nested);
+            }
+            Some(Value::Array(several)) => several.push(nested),
+            Some(first) => *first = Value::Array(vec![first.take(), nested]),
+        }
     }
+    // A block wins over an attribute of the same name.
+    out.extend(blocks);
     Ok(out)
 }
 
@@ -35,26 +46,6 @@ fn nested(block: &hcl::Block) -> Result<Value> {
         nested.insert("_labels".to_owned(), Value::Array(labels));
     }
     Ok(Value::Object(nested))
-}
-
-/// The second block of a type turns the first into an array.
-fn insert_block(
-    out: &mut Map<String, Value>,
-    key: &str,
-    block: Value,
-    body: &hcl::Body,
-) -> Result<()> {
-    if body.attributes().any(|attribute| attribute.key() == key) {
-        bail!("{key}: written both as an attribute and as a block");
-    }
-    match out.get_mut(key) {
-        None => {
-            out.insert(key.to_owned(), block);
-        }
-        Some(Value::Array(blocks)) => blocks.push(block),
-        Some(first) => *first = Value::Array(vec![first.take(), block]),
-    }
-    Ok(())
 }
 
 /// Evaluates an expression that must not refer to anything.
@@ -105,7 +96,16 @@ pub(super) fn scalar_text(value: Value) -> Value {
     match value {
         Value::Null => Value::from(""),
         Value::Bool(flag) => Value::from(flag.to_string()),
-        Value::Number(number) => Value::from(number.to_string()),
+        Value::Number(number) => Value::from(number_text(&number)),
         other => other,
+    }
+}
+
+/// The controller writes exponents with two digits at least.
+fn number_text(number: &Number) -> String {
+    let text = number.to_string();
+    match text.split_once("e-") {
+        Some((digits, exponent)) if exponent.len() == 1 => format!("{digits}e-0{exponent}"),
+        _ => text,
     }
 }

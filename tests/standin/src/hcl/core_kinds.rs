@@ -8,7 +8,7 @@ use base64::Engine as _;
 use hcl::Expression;
 use serde_json::{Map, Value, json};
 
-use super::convert;
+use super::{convert, fields};
 use crate::manifest::Kind;
 
 const TEXT_LISTS: [&str; 9] = [
@@ -42,13 +42,33 @@ const CRONJOB_FIELDS: [&str; 6] = [
 
 /// The wire spec of a core block.
 pub(super) fn spec(kind: Kind, mut body: Map<String, Value>) -> Result<Value> {
+    let known = fields::of(kind);
+    if let Some(unknown) = body.keys().find(|key| !known.contains(&key.as_str())) {
+        bail!("an argument or block named {unknown:?} is not expected here");
+    }
     coerce(&mut body);
+    apply_defaults(kind, &mut body);
     rename_labelled(&mut body, "volume_claim", "volume_claims")?;
     rename_labelled(&mut body, "init", "inits")?;
     if kind == Kind::Cronjob {
         return cronjob(body);
     }
     Ok(Value::Object(body))
+}
+
+fn apply_defaults(kind: Kind, body: &mut Map<String, Value>) {
+    if matches!(kind, Kind::Ingress | Kind::Registry) {
+        return;
+    }
+    let logs = body.entry("logs").or_insert_with(|| json!({}));
+    for (key, value) in [("max_size", json!("10m")), ("max_files", json!(3))] {
+        if logs.get(key).is_none() {
+            logs[key] = value;
+        }
+    }
+    if kind == Kind::Deployment {
+        body.entry("health_check").or_insert_with(|| json!("/"));
+    }
 }
 
 fn coerce(body: &mut Map<String, Value>) {
@@ -138,7 +158,9 @@ fn asset_source(expression: &Expression, source: Option<&Path>) -> Result<Value>
             Ok(json!({"_source": "file", "content": content,
                 "filename": path.file_name().map(|name| name.to_string_lossy())}))
         }
-        ("url", [Value::String(url), ..]) => Ok(json!({"_source": "url", "url": url})),
+        ("url", [Value::String(url), ..]) => Ok(json!({
+            "_source": "url", "url": url, "timeout": "", "on_failure": "",
+        })),
         (name, _) => bail!("{name}() is not a source for a file"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod convert;
 mod core_kinds;
+mod fields;
 mod interpolate;
 
 use std::collections::BTreeMap;
@@ -40,11 +41,15 @@ impl Variables for NoVariables {
 
 /// Reads a file's text; `source` is the file, which `file()` in assets is relative to.
 pub fn read(text: &str, source: Option<&Path>, variables: &dyn Variables) -> Result<Vec<Manifest>> {
+    let text = text.trim_start_matches('\u{feff}');
     let buckets = collect_buckets(text, variables);
     let interpolated = interpolate::interpolate(text, |name| {
         variables.shell(name).or_else(|| buckets.get(name).cloned())
     })?;
     let manifests = blocks(&interpolated, source)?;
+    if manifests.is_empty() {
+        bail!("no manifests found");
+    }
     refuse_duplicates(&manifests)?;
     Ok(manifests)
 }

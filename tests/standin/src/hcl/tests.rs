@@ -70,10 +70,15 @@ fn repeated_blocks_become_an_array_in_order() {
 }
 
 #[test]
+fn a_block_wins_over_an_attribute_of_the_same_name() {
+    assert_eq!(spec("p = 1\np { x = 2 }"), json!({"p":{"x":2}}));
+}
+
+#[test]
 fn env_attributes_are_stringified_at_any_depth_and_env_blocks_are_not() {
     assert_eq!(
-        spec("lang {\n  env = { A = 1, B = true, C = null, D = [1] }\n}"),
-        json!({"lang":{"env":{"A":"1","B":"true","C":"","D":[1]}}})
+        spec("lang {\n  env = { A = 1, B = true, C = null, D = [1], E = 1e-7 }\n}"),
+        json!({"lang":{"env":{"A":"1","B":"true","C":"","D":[1],"E":"1e-07"}}})
     );
     assert_eq!(spec("env {\n  A = 1\n}"), json!({"env":{"A":1}}));
 }
@@ -139,16 +144,19 @@ fn core_kinds_get_their_wire_spelling() {
     );
     assert_eq!(
         stateful.spec,
-        json!({"ports":["5432"],"volume_claims":[{"name":"data","mount_path":"/x"}]})
+        json!({"ports":["5432"],"volume_claims":[{"name":"data","mount_path":"/x"}],
+            "logs":{"max_size":"10m","max_files":3}})
     );
     let cron = one(
         "cronjob \"s\" \"n\" {\n  schedule = \"@daily\"\n  image = \"a\"\n  command = [\"b\", 1]\n}",
     );
     assert_eq!(
         cron.spec,
-        json!({"schedule":"@daily","job":{"image":"a","command":["b","1"]}})
+        json!({"schedule":"@daily","job":{"image":"a","command":["b","1"],
+            "logs":{"max_size":"10m","max_files":3}}})
     );
     let asset = one("asset \"s\" \"n\" { conf = \"text\" }");
     assert_eq!(asset.spec, json!({"files":{"conf":"text"}}));
     assert!(refusal("statefulset \"n\" {}").contains("needs two labels"));
+    assert!(refusal("job \"s\" \"n\" { nope = 1 }").contains("\"nope\" is not expected"));
 }

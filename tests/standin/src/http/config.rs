@@ -43,7 +43,10 @@ pub(super) fn post(controller: &Arc<Controller>, request: &Request) -> Answer {
 
 pub(super) fn delete(controller: &Arc<Controller>, request: &Request) -> Answer {
     request.require("scope")?;
-    let key = request.require("key")?;
+    let key = match request.query("key") {
+        "" => return Err(Refusal::bad_request("key is required for DELETE")),
+        key => key,
+    };
     change(
         controller,
         request,
@@ -53,9 +56,6 @@ pub(super) fn delete(controller: &Arc<Controller>, request: &Request) -> Answer 
 
 fn change(controller: &Arc<Controller>, request: &Request, patch: &Vars) -> Answer {
     let id = request.id();
-    if id.name == "_" {
-        return Err(Refusal::bad_request("name \"_\" is reserved"));
-    }
     controller.store.patch_bucket(&id, patch)?;
     truncate_env_file(controller, &id)?;
     if !request.is_false("restart") {

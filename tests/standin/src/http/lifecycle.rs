@@ -9,6 +9,7 @@ use super::resources::data;
 use super::{Answer, Reply};
 use crate::controller::Controller;
 use crate::delete::Data;
+use crate::jobs::Run;
 use crate::manifest::{Kind, Manifest, ResourceId};
 use crate::refusal::Refusal;
 
@@ -38,7 +39,7 @@ fn restartable(controller: &Controller, request: &Request) -> Result<Manifest, R
     for kind in kinds {
         if !matches!(kind, Kind::Deployment | Kind::Statefulset) {
             return Err(Refusal::bad_request(format!(
-                "restart not supported for kind {kind:?} (deployment, statefulset)"
+                "restart not supported for kind \"{kind}\" (deployment, statefulset)"
             )));
         }
         let stored = controller.store.list(Some(kind)).into_iter();
@@ -56,17 +57,20 @@ fn restartable(controller: &Controller, request: &Request) -> Result<Manifest, R
 }
 
 pub(super) fn delete_resource(controller: &Arc<Controller>, request: &Request) -> Answer {
-    request.require("scope")?;
-    request.require("name")?;
     let id = request.id();
+    if id.scope.is_empty() || id.name.is_empty() {
+        return Err(Refusal::bad_request("scope and name are required"));
+    }
     if request.query("ordinal").is_empty() {
         let wiped = controller.delete_all(&id, data(request))?;
         return Ok(Reply::Data(json!({
-            "scope": id.scope, "name": id.name, "resources_wiped": wiped,
+            "scope": id.scope, "name": id.name, "resources_wiped": wiped, "errors": [],
         })));
     }
-    let ordinal: u32 = request.query("ordinal").parse().map_err(|_| {
-        Refusal::bad_request(format!("invalid ordinal {:?}", request.query("ordinal")))
+    let text = request.query("ordinal");
+    let ordinal: u32 = text.parse().map_err(|_| {
+        let message = format!("ordinal must be a non-negative integer, got {text:?}");
+        Refusal::bad_request(message)
     })?;
     let prune = data(request) == Data::Prune;
     let summary = controller.delete_pod(&id, ordinal, prune)?;
@@ -79,9 +83,9 @@ pub(super) fn delete_resource(controller: &Arc<Controller>, request: &Request) -
 pub(super) fn delete_scope(controller: &Controller, request: &Request) -> Answer {
     let scope = request.require("scope")?;
     let wiped = controller.delete_scope(scope, data(request))?;
-    Ok(Reply::Data(
-        json!({"scope": scope, "resources_wiped": wiped}),
-    ))
+    Ok(Reply::Data(json!({
+        "scope": scope, "scope_config_wiped": true, "resources_wiped": wiped, "errors": [],
+    })))
 }
 
 pub(super) fn run_job(controller: &Arc<Controller>, request: &Request) -> Answer {
@@ -96,21 +100,16 @@ pub(super) fn run_cronjob(controller: &Arc<Controller>, request: &Request) -> An
 fn run(controller: &Arc<Controller>, kind: Kind, request: &Request) -> Answer {
     request.require("name")?;
     let id: ResourceId = controller.only_one(kind, request.id())?;
-    if controller.store.get(kind, &id).is_none() {
-        return Err(Refusal::not_found(format!("{kind}/{id} not found")));
-    }
-    let run = controller.run_to_end(kind, &id)?;
-    if run.failed() {
-        let why = if run.error.is_empty() {
-            format!("exited {}", run.exit_code)
-        } else {
-            run.error.clone()
-        };
-        let error = format!("{kind}/{} run {} {why}", id.app_id(), run.run_id);
-        return Ok(Reply::Document(
-            500,
-            json!({"status": "error", "error": error, "data": run}),
-        ));
-    }
-    Ok(Reply::Data(json!(run)))
+    let (run, error) = match controller.run_to_end(kind, &id) {
+        Ok(run) if run.failed() => {
+            let error = format!("{kind}/{} run {} {}", id.app_id(), run.id, run.end());
+            (run, error)
+        }
+        Ok(run) => return Ok(Reply::Data(json!(run))),
+        Err(error) => (Run::never(), format!("{error:#}")),
+    };
+    Ok(Reply::Document(
+        500,
+        json!({"status": "error", "error": error, "data": run}),
+    ))
 }

@@ -58,8 +58,7 @@ impl Request {
     }
 
     pub(super) fn kind(&self) -> Result<Kind, Refusal> {
-        let text = self.query("kind");
-        Kind::parse(text).ok_or_else(|| Refusal::bad_request(format!("unknown kind {text:?}")))
+        Kind::require(self.query("kind")).map_err(Refusal::bad_request)
     }
 
     pub(super) fn require(&self, key: &str) -> Result<&str, Refusal> {

@@ -46,7 +46,7 @@ pub(super) fn delete(controller: &Controller, request: &Request) -> Answer {
     let kind = request.kind()?;
     let id = controller.only_one(kind, request.id())?;
     let wiped = controller.delete(kind, &id, data(request))?;
-    Ok(Reply::Data(json!(wiped)))
+    Ok(Reply::Data(json!({"pruned": wiped.pruned})))
 }
 
 /// Whether the request asks for data to go as well.
@@ -59,8 +59,10 @@ pub(super) fn data(request: &Request) -> Data {
 }
 
 pub(super) fn describe(controller: &Controller, request: &Request) -> Answer {
+    if request.query("kind").is_empty() || request.query("name").is_empty() {
+        return Err(Refusal::bad_request("kind and name are required"));
+    }
     let kind = request.kind()?;
-    request.require("name")?;
     let id = controller.only_one(kind, request.id())?;
     let Some(manifest) = controller.store.get(kind, &id) else {
         return Err(Refusal::not_found(format!("{kind}/{id} not found")));

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::request::Request;
 use super::{Answer, Reply, config, lifecycle, pods, resources};
 use crate::controller::Controller;
+use crate::refusal::Refusal;
 use crate::wire::wire;
 
 wire! {
@@ -49,9 +50,10 @@ pub(super) fn route(controller: &Arc<Controller>, request: &Request) -> Answer {
             let data = controller.dispatch(name, command, &body.args)?;
             Ok(Reply::Data(data))
         }
-        (_, ["apply" | "config"] | ["plugin", _, _]) => {
-            Ok(Reply::Text(405, "Method Not Allowed\n".to_owned()))
+        (method, ["apply" | "config"]) => {
+            Err(Refusal::new(405, format!("method {method} not allowed")))
         }
+        (_, ["plugin", _, _]) => Ok(Reply::Text(405, "Method Not Allowed\n".to_owned())),
         _ => Ok(Reply::Text(404, "404 page not found\n".to_owned())),
     }
 }
@@ -63,8 +65,9 @@ fn plugins(controller: &Controller) -> Reply {
         .iter()
         .map(|plugin| {
             json!({"name": plugin.name, "version": plugin.version,
-                "description": plugin.description, "aliases": plugin.aliases})
+                "description": plugin.description, "aliases": plugin.aliases,
+                "commands": plugin.commands().map(|name| json!({"name": name})).collect::<Vec<_>>()})
         })
         .collect();
-    Reply::Data(json!({ "plugins": plugins }))
+    Reply::Data(json!({"plugins": plugins, "errors": []}))
 }

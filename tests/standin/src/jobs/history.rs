@@ -11,7 +11,8 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
-    pub(crate) run_id: String,
+    #[serde(rename = "run_id")]
+    pub(crate) id: String,
     pub(crate) started_at: String,
     pub(crate) ended_at: String,
     pub(crate) exit_code: i32,
@@ -21,9 +22,9 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(super) fn started(run_id: String) -> Self {
+    pub(super) fn started(id: String) -> Self {
         Self {
-            run_id,
+            id,
             started_at: clock::now(),
             ended_at: NEVER.to_owned(),
             status: "running".to_owned(),
@@ -45,6 +46,24 @@ impl Run {
     pub(super) fn break_off(&mut self, error: &str) {
         self.finish(-1);
         error.clone_into(&mut self.error);
+    }
+
+    /// No run at all.
+    pub(crate) fn never() -> Self {
+        Self {
+            started_at: NEVER.to_owned(),
+            ended_at: NEVER.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// How it ended, in words.
+    pub(crate) fn end(&self) -> String {
+        if self.error.is_empty() {
+            format!("exited {}", self.exit_code)
+        } else {
+            self.error.clone()
+        }
     }
 
     /// Whether the run came to a bad end.
@@ -76,7 +95,7 @@ impl Limits {
 /// The history with this run in it, old runs beyond the limits forgotten.
 pub(super) fn with(history: &Value, run: &Run, limits: Limits) -> Value {
     let before: Vec<Run> = serde_json::from_value(history.clone()).unwrap_or_default();
-    let others = before.into_iter().filter(|old| old.run_id != run.run_id);
+    let others = before.into_iter().filter(|old| old.id != run.id);
     let (mut succeeded, mut failed) = (limits.succeeded, limits.failed);
     let kept: Vec<Run> = std::iter::once(run.clone())
         .chain(others)
@@ -115,7 +134,7 @@ mod tests {
         }
         let ids = |history: &Value| -> Vec<String> {
             let runs: Vec<Run> = serde_json::from_value(history.clone()).unwrap();
-            runs.into_iter().map(|run| run.run_id).collect()
+            runs.into_iter().map(|run| run.id).collect()
         };
         assert_eq!(ids(&history), ["f2", "s3", "s2", "r0"]);
         running.finish(0);

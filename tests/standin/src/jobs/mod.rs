@@ -31,8 +31,8 @@ const RESERVED_LABELS: [&str; 9] = [
     "voodu.replica_ordinal",
 ];
 
-/// A fresh suffix for a run's container, also used as a release's name.
-pub(crate) fn run_id() -> String {
+/// A fresh suffix for a run's container.
+fn run_id() -> String {
     hex::encode(rand::random::<[u8; 2]>())
 }
 
@@ -71,15 +71,15 @@ impl Controller {
     /// Runs a stored job or cronjob to its end. A run that failed is an answer, not an error.
     pub(crate) fn run_to_end(self: &Arc<Self>, kind: Kind, id: &ResourceId) -> Result<Run> {
         let Some(manifest) = self.store.get(kind, id) else {
-            bail!("{kind}/{} not found, apply it first", id.app_id());
+            bail!("{kind}/{} not found — apply it first", id.app_id());
         };
         if kind == Kind::Cronjob && manifest.spec["suspend"] == true {
-            return Ok(Run::default());
+            return Ok(Run::never());
         }
         let (spec, _) = job_spec(kind, &manifest)?;
         let limits = Limits::of(&spec);
         let mut run = Run::started(run_id());
-        let container = self.job_container(kind, id, &spec, &run.run_id)?;
+        let container = self.job_container(kind, id, &spec, &run.id)?;
         self.remember(kind, id, &run, limits)?;
         match self.run_container(&container) {
             Ok(code) => run.finish(code),
@@ -89,7 +89,7 @@ impl Controller {
         self.collect_old_runs(kind, id)?;
         self.record(Event::RunFinished {
             resource: manifest.reference(),
-            run_id: run.run_id.clone(),
+            run_id: run.id.clone(),
             exit_code: run.exit_code,
         });
         Ok(run)

@@ -100,7 +100,13 @@ impl Plugins {
         self.all()
             .into_iter()
             .find(|plugin| plugin.aliases.iter().any(|alias| alias == name))
-            .ok_or_else(|| anyhow!("not found (no directory match, no alias match)"))
+            .ok_or_else(|| {
+                let root = self.root();
+                anyhow!(
+                    "plugin {name:?} not found in {} (no directory match, no alias match)",
+                    root.display()
+                )
+            })
     }
 
     fn candidates(&self) -> Vec<PathBuf> {
@@ -173,15 +179,15 @@ impl Plugin {
         &self.directory
     }
 
+    /// The reachable commands, sorted.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &str> {
+        self.commands.keys().map(String::as_str)
+    }
+
     /// The reachable commands, as an error lists them.
     pub(crate) fn available(&self) -> String {
         const SHOWN: usize = 20;
-        let names: Vec<&str> = self
-            .commands
-            .keys()
-            .take(SHOWN)
-            .map(String::as_str)
-            .collect();
+        let names: Vec<&str> = self.commands().take(SHOWN).collect();
         let more = if self.commands.len() > SHOWN {
             ", ..."
         } else {

@@ -62,9 +62,7 @@ impl Plugin {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .map_err(|error| broken(&error.to_string()))?;
+        let mut child = spawn(&mut command).map_err(|error| broken(&error.to_string()))?;
         let pipes = Pipes::attach(&mut child, call.stdin.clone());
         let exited = wait(&mut child, call.limit).map_err(|error| broken(&error.to_string()))?;
         // A child of the plugin that kept its stdout open holds the answer back, as it does
@@ -83,6 +81,20 @@ impl Plugin {
             stderr,
         })
     }
+}
+
+/// A binary that was just written counts as busy while any other thread is between fork and
+/// exec, so that is tried again.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    for _ in 0..50 {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome,
+        }
+    }
+    command.spawn()
 }
 
 /// Waits until the process ends, or kills it and answers nothing.

@@ -47,7 +47,8 @@ pub(crate) fn merge(bucket: Vars, spec: &Vars) -> Vars {
 
 /// Writes an env file; says whether what a reader sees is different from before.
 pub(crate) fn write(path: &Path, vars: &Vars) -> Result<bool> {
-    let trimmed = |(key, value): (&String, &String)| (key.trim().to_owned(), value.trim().to_owned());
+    let trimmed =
+        |(key, value): (&String, &String)| (key.trim().to_owned(), value.trim().to_owned());
     let wanted: Vars = vars.iter().map(trimmed).collect();
     let lines: Vec<String> = wanted
         .iter()

@@ -166,7 +166,7 @@ impl PodPlan {
             Kind::Statefulset => vec![format!("{name}-{replica}"), name],
             _ => vec![name],
         };
-        let named = |name: String| {
+        let dns = |name: String| {
             let full = if scope.is_empty() {
                 name
             } else {
@@ -174,7 +174,7 @@ impl PodPlan {
             };
             [full.clone(), format!("{full}.voodu")]
         };
-        names.into_iter().flat_map(named).collect()
+        names.into_iter().flat_map(dns).collect()
     }
 
     fn env(&self, replica: &str) -> Vars {

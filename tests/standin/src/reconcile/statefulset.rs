@@ -15,11 +15,14 @@ use crate::clock;
 use crate::controller::Controller;
 use crate::engine::Container;
 use crate::event::Event;
-use crate::jobs::run_id;
 use crate::manifest::{Kind, Manifest, ResourceId};
 use crate::refusal::Refusal;
 
 const KEPT_RELEASES: usize = 10;
+
+fn release_id() -> String {
+    hex::encode(rand::random::<[u8; 4]>())
+}
 
 /// What deleting one pod did.
 #[derive(Debug, Default, serde::Serialize)]
@@ -61,7 +64,7 @@ impl Controller {
             .as_u64()
             .is_some_and(|replicas| replicas != u64::from(plan.spec.wanted()));
         let release = !same_spec || image_changed || rescaled;
-        plan.release = release.then(run_id);
+        plan.release = release.then(release_id);
         self.create_missing(&plan, &live)?;
         self.scale_down(&plan)?;
         self.roll_for(&plan, reason)?;
@@ -181,7 +184,10 @@ impl Controller {
         let _turn = self.one_at_a_time();
         let plan = PodPlan::new(self, Kind::Statefulset, manifest)?;
         if self.pods(Kind::Statefulset, &plan.id)?.is_empty() {
-            bail!("{} has no live replicas to restart", manifest.reference());
+            bail!(
+                "statefulset/{} has no live replicas to restart",
+                plan.id.app_id()
+            );
         }
         plan.write_env(self)?;
         self.roll(&plan, Reason::Asked)
@@ -194,10 +200,11 @@ impl Controller {
         ordinal: u32,
         prune: bool,
     ) -> Result<PodDeletion, Refusal> {
-        let manifest = self
-            .store
-            .get(Kind::Statefulset, id)
-            .ok_or_else(|| Refusal::not_found(format!("statefulset/{id} not found")))?;
+        let manifest = self.store.get(Kind::Statefulset, id).ok_or_else(|| {
+            Refusal::not_found(format!(
+                "statefulset/{id} not found (per-pod delete is statefulset-only)"
+            ))
+        })?;
         let mut done = PodDeletion::default();
         let container = id.container(&ordinal.to_string());
         {

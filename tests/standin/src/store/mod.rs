@@ -48,13 +48,13 @@ impl Store {
     pub(crate) fn put(&self, mut manifest: Manifest) -> Result<Manifest, Refusal> {
         let kind = Kind::exact(&manifest.kind)
             .ok_or_else(|| Refusal::bad_request(format!("unknown kind {:?}", manifest.kind)))?;
-        if manifest.name.is_empty() {
+        let name = &manifest.name;
+        if name.is_empty() {
             return Err(Refusal::bad_request(format!("{kind}: name is required")));
         }
         if kind.needs_scope() && manifest.scope.is_empty() {
             return Err(Refusal::bad_request(format!(
-                "{kind}/{}: scope is required",
-                manifest.name
+                "{kind}/{name}: scope is required (use `{kind} \"scope\" {name:?} {{ ... }}`)"
             )));
         }
         self.change(|state| {
