@@ -151,7 +151,7 @@ mod tests {
             json!({"tcp_socket": {"port": 1}, "period": 10}),
             json!({"tcp_socket": {"port": 1}, "period": "often"}),
             json!({"tcp_socket": {"port": 1}, "failure_threshold": 0}),
-            json!({"tcp_socket": {"port": 1}, "treshold": 0}),
+            json!({"tcp_socket": {"port": 1}, "perid": "1s"}),
             json!({"http_get": {"path": "x", "port": 1}}),
             json!([{}, {}]),
         ] {

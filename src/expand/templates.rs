@@ -16,32 +16,22 @@ pub(super) const CREATE_REPLICATION: &str = include_str!("../../templates/create
 /// and not part of it: bash's `${#x}` would open a comment of the template language.
 #[derive(Serialize)]
 struct Entrypoint {
-    preamble: &'static str,
-    record: &'static str,
-    data: &'static str,
-    config: &'static str,
-    peers: &'static str,
-    bootstrap: &'static str,
-    clone: &'static str,
-    heal: &'static str,
-    decide: &'static str,
-    supervise: &'static str,
-    main: &'static str,
+    parts: &'static [&'static str],
 }
 
-const ENTRYPOINT: Entrypoint = Entrypoint {
-    preamble: include_str!("../../templates/entrypoint/preamble.sh"),
-    record: include_str!("../../templates/entrypoint/record.sh"),
-    data: include_str!("../../templates/entrypoint/data.sh"),
-    config: include_str!("../../templates/entrypoint/config.sh"),
-    peers: include_str!("../../templates/entrypoint/peers.sh"),
-    bootstrap: include_str!("../../templates/entrypoint/bootstrap.sh"),
-    clone: include_str!("../../templates/entrypoint/clone.sh"),
-    heal: include_str!("../../templates/entrypoint/heal.sh"),
-    decide: include_str!("../../templates/entrypoint/decide.sh"),
-    supervise: include_str!("../../templates/entrypoint/supervise.sh"),
-    main: include_str!("../../templates/entrypoint/main.sh"),
-};
+const PARTS: &[&str] = &[
+    include_str!("../../templates/entrypoint/preamble.sh"),
+    include_str!("../../templates/entrypoint/record.sh"),
+    include_str!("../../templates/entrypoint/data.sh"),
+    include_str!("../../templates/entrypoint/config.sh"),
+    include_str!("../../templates/entrypoint/peers.sh"),
+    include_str!("../../templates/entrypoint/bootstrap.sh"),
+    include_str!("../../templates/entrypoint/clone.sh"),
+    include_str!("../../templates/entrypoint/heal.sh"),
+    include_str!("../../templates/entrypoint/decide.sh"),
+    include_str!("../../templates/entrypoint/supervise.sh"),
+    include_str!("../../templates/entrypoint/main.sh"),
+];
 
 #[derive(Serialize)]
 struct Streaming {
@@ -63,7 +53,7 @@ struct Line {
 /// The script that every pod runs; the same text for every cluster.
 pub(super) fn entrypoint() -> tera::Result<String> {
     let template = include_str!("../../templates/entrypoint.sh.tera");
-    render("entrypoint.sh", template, &ENTRYPOINT)
+    render("entrypoint.sh", template, &Entrypoint { parts: PARTS })
 }
 
 /// The settings that replication needs.

@@ -61,18 +61,19 @@ mod tests {
 
     #[test]
     fn what_a_pod_would_receive_changed_is_refused() {
+        let long = "hunter2".repeat(20_000);
         for text in [
-            " a",
-            "a ",
-            "a\nb",
-            "a\n",
-            "${x}",
-            "a\0b",
-            "\ta",
-            &"x".repeat(200_000),
+            " hunter2",
+            "hunter2 ",
+            "hunter2\nx",
+            "hunter2\n",
+            "${hunter2}",
+            "hunter2\0",
+            "\thunter2",
+            &long,
         ] {
             let refusal = Secret::chosen("password", text).unwrap_err();
-            assert!(!refusal.to_string().contains(text), "{text:?}");
+            assert!(!refusal.to_string().contains("hunter2"), "{text:?}");
         }
     }
 
