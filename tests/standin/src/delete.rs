@@ -35,7 +35,8 @@ pub(crate) struct Pruned {
 #[derive(Debug, Serialize)]
 pub(crate) struct Wiped {
     kind: String,
-    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     pub(crate) pruned: Pruned,
 }
 
@@ -47,7 +48,7 @@ impl Controller {
         }
         Ok(Wiped {
             kind: kind.to_string(),
-            name: id.name.clone(),
+            name: None,
             pruned: match data {
                 Data::Keep => Pruned::default(),
                 Data::Prune => self.prune_data(kind, id),
@@ -77,7 +78,10 @@ impl Controller {
         for manifest in self.store.list(None) {
             match Kind::exact(&manifest.kind) {
                 Some(kind) if kind.needs_scope() && manifest.scope == scope => {
-                    wiped.push(self.delete(kind, &manifest.id(), data)?);
+                    wiped.push(Wiped {
+                        name: Some(manifest.name.clone()),
+                        ..self.delete(kind, &manifest.id(), data)?
+                    });
                 }
                 _ => {}
             }

@@ -84,9 +84,14 @@ impl Controller {
         }
         let answer = match envelope.data {
             Value::Null => Answer::default(),
-            data => serde_json::from_value(data).map_err(|error| {
+            data @ Value::Object(_) => serde_json::from_value(data).map_err(|error| {
                 Refusal::bad_request(format!("decode plugin response: {error}"))
             })?,
+            _ => {
+                return Err(Refusal::bad_request(
+                    "decode plugin response: data is not an object",
+                ));
+            }
         };
         self.carry_out(&answer)
     }

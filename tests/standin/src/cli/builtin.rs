@@ -53,7 +53,7 @@ enum Verb {
 #[derive(Args)]
 pub(super) struct Files {
     /// A `.voodu` file
-    #[arg(short, long = "file", value_name = "FILE")]
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
     pub(super) paths: Vec<String>,
     /// Delete stored siblings, or data
     #[arg(long)]

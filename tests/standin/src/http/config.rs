@@ -15,7 +15,7 @@ use crate::store::Vars;
 
 pub(super) fn get(controller: &Controller, request: &Request) -> Answer {
     request.require("scope")?;
-    let id = request.id();
+    let id = target(request);
     let vars = if id.name.is_empty() || request.is_false("merge") {
         controller.store.own_bucket(&id)
     } else {
@@ -54,8 +54,17 @@ pub(super) fn delete(controller: &Arc<Controller>, request: &Request) -> Answer 
     )
 }
 
+/// A name of `_` is another way to say none.
+fn target(request: &Request) -> ResourceId {
+    let mut id = request.id();
+    if id.name == "_" {
+        id.name.clear();
+    }
+    id
+}
+
 fn change(controller: &Arc<Controller>, request: &Request, patch: &Vars) -> Answer {
-    let id = request.id();
+    let id = target(request);
     controller.store.patch_bucket(&id, patch)?;
     truncate_env_file(controller, &id)?;
     if !request.is_false("restart") {
