@@ -66,7 +66,7 @@ fn three_pods_on_17_with_hard_passwords() {
 /// Neither a log nor a command line of a pod holds a password.
 fn no_secret_shows(cluster: &Cluster, secrets: &[String]) {
     for pod in 0..cluster.plan.replicas {
-        let processes = docker_ok(&["top", &cluster.pod(pod), "-eo", "args"]);
+        let processes = docker_ok(&["top", &cluster.pod(pod), "-eo", "pid,args"]);
         for secret in secrets {
             assert!(
                 !cluster.log(pod).contains(secret.as_str()),
@@ -135,10 +135,12 @@ fn the_fields_of_the_block_reach_the_containers() {
     let block = r#"
       env = { TZ = "America/Sao_Paulo", PGAPPNAME = "shop" }
       env_from = ["aws/cli"]
-      resources { limits {
-        cpu = 1
-        memory = "512Mi"
-      } }
+      resources {
+        limits {
+          cpu    = 1
+          memory = "512Mi"
+        }
+      }
       volumes = ["/srv/extra:/extra:ro"]
       docker_options = ["--shm-size=99m", "--label=team=data"]
       probes {}

@@ -112,6 +112,8 @@ CONF
   if [ -r /etc/ssl/certs/ca-certificates.crt ]; then
     install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/ca-certificates.crt"
   fi
+  # Suites that are not released state a week's validity; a mirror may be a frozen copy. Signatures are checked.
+  echo 'Acquire::Check-Valid-Until "false";' >"$tree/etc/apt/apt.conf.d/frozen"
   apt-config dump | grep -E '^Acquire::https?::Proxy' >"$tree/etc/apt/apt.conf.d/proxy" || true
   cp /etc/resolv.conf "$tree/etc/resolv.conf"
   mount -t proc proc "$tree/proc"
@@ -133,7 +135,7 @@ INSIDE
   unmount_below "$tree"
   rm -rf "$tree"/var/lib/apt/lists/* "$tree"/var/cache/apt/* "$tree"/var/cache/debconf/*-old \
     "$tree"/var/log/* "$tree"/tmp/* "$tree"/usr/share/{doc,man,info,locale,i18n}/* "$tree"/usr/share/postgresql/*/man \
-    "$tree"/usr/sbin/policy-rc.d "$tree"/etc/apt/apt.conf.d/proxy "$tree"/etc/ssl/certs/ca-certificates.crt
+    "$tree"/usr/sbin/policy-rc.d "$tree"/etc/apt/apt.conf.d/{frozen,proxy} "$tree"/etc/ssl/certs/ca-certificates.crt
 }
 
 build() {
