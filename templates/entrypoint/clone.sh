@@ -3,7 +3,7 @@
 # act_clone: copies the primary into this pod's volume. A clone that anything
 # interrupts starts over, because the sentinel goes last.
 act_clone() {
-  { sentinel_set "$CLONE_SENTINEL" && rm -f "$INIT_SENTINEL"; } || die "cannot write to $VOLUME"
+  { sentinel_set "$CLONE_SENTINEL" && rm -f "$INIT_SENTINEL" "$OLDER_CLONE_SENTINEL"; } || die "cannot write to $VOLUME"
   choose_password "$V_PRIMARY"
   wait_for_primary || return 0
   say "cloning pod $V_PRIMARY"

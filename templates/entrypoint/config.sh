@@ -12,8 +12,9 @@ wire_settings() {
     return 0
   fi
   {
-    # The older plugin mounted its files one directory deeper.
-    grep -vxF -e "$include" -e "$runtime" "$conf" | grep -v "^ *include_dir *=* *'/etc/postgresql/conf\.d/*' *\$"
+    # The older plugin spelled them differently and mounted its files one
+    # directory deeper.
+    grep -vxF -e "$include" -e "$runtime" -e "include_dir = '/etc/postgresql/conf.d'" -e "include_if_exists = 'voodu-runtime.conf'" "$conf"
     printf '%s\n' "$include" "$runtime"
   } | install_file "$conf" 0600
 }

@@ -9,7 +9,7 @@ data_shape() {
     IFS= read -r phase <"$INIT_SENTINEL"
     SHAPE=init
     [ "$phase" != done ] || SHAPE=fresh
-  elif [ -e "$CLONE_SENTINEL" ]; then
+  elif [ -e "$CLONE_SENTINEL" ] || [ -e "$OLDER_CLONE_SENTINEL" ]; then
     SHAPE=clone
   elif [ ! -d "$PGDATA" ] || directory_is_empty "$PGDATA"; then
     SHAPE=empty

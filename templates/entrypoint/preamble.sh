@@ -21,6 +21,8 @@ BACKUPS=/backups
 SOCKETS=/var/run/postgresql
 INIT_SENTINEL=$VOLUME/.voodu-init
 CLONE_SENTINEL=$VOLUME/.voodu-clone
+# What the older plugin's entrypoint leaves when its clone is interrupted.
+OLDER_CLONE_SENTINEL=$VOLUME/.voodu-bootstrap-incomplete
 RUNTIME_CONF=$PGDATA/voodu-runtime.conf
 PASSFILE=$VOLUME/.voodu-passfile
 

@@ -11,7 +11,12 @@
 
 mod support;
 
+mod behind;
 mod formation;
 mod guard;
+mod image;
 mod restart;
 mod settings;
+mod shared_record;
+mod survive;
+mod takeover;

@@ -82,7 +82,7 @@ fn settings_are_wired_once_and_an_operators_lines_stay() {
         let conf = "volume/pgdata/postgresql.conf";
         sandbox.write(
             conf,
-            "work_mem = 1MB # mine\ninclude_dir '/etc/postgresql/conf.d'\n",
+            "work_mem = 1MB # mine\ninclude_dir = '/etc/postgresql/conf.d'\n",
         );
         sandbox.output("wire_settings");
         assert_eq!(
