@@ -40,7 +40,7 @@ impl Cli {
     /// Runs the command.
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         match &self.command {
-            Command::Help(args) => args.run(Self::command()),
+            Command::Help(args) => args.run(&Self::command()),
             Command::Expand(expand::Args {}) => expand::run(context),
             Command::Defaults(args) => args.run(),
         }

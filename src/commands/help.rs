@@ -1,5 +1,7 @@
 //! `help`: the overview, or one command's help.
 
+use anyhow::bail;
+use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::commands::args::OutputArgs;
@@ -22,21 +24,28 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Explains the commands of that command line.
-    pub(crate) fn run(&self, mut all: clap::Command) -> anyhow::Result<Reply> {
-        all.build();
+    /// Explains the commands of that command line, in the words of its `--help`.
+    pub(crate) fn run(&self, all: &clap::Command) -> anyhow::Result<Reply> {
         let Some(name) = &self.command else {
-            let text = all.render_long_help().to_string();
-            return self.output.reply(list(&all), || Ok(text));
+            return self.output.reply(list(all), || help_of(all, &["--help"]));
         };
-        let command = all.find_subcommand_mut(name).ok_or_else(|| {
+        let command = all.find_subcommand(name).ok_or_else(|| {
             Refusal::new(
                 format!("there is no command {}", excerpt(name)),
                 "run vd postgres:help for the list",
             )
         })?;
-        let text = command.render_long_help().to_string();
-        self.output.reply(entry(command), || Ok(text))
+        let words = [name, "--help"];
+        self.output.reply(entry(command), || help_of(all, &words))
+    }
+}
+
+fn help_of(all: &clap::Command, words: &[&str]) -> anyhow::Result<String> {
+    let line = std::iter::once(all.get_name()).chain(words.iter().copied());
+    match all.clone().try_get_matches_from(line) {
+        Err(help) if help.kind() == ErrorKind::DisplayHelp => Ok(help.to_string()),
+        Err(error) => Err(error.into()),
+        Ok(_) => bail!("{} has no help", words.join(" ")),
     }
 }
 

@@ -1,0 +1,9 @@
+//! `expand`.
+
+mod first_apply;
+mod golden;
+mod hostile;
+mod refusals;
+mod scale_down;
+mod spellings;
+mod stability;

@@ -1,0 +1,55 @@
+//! The command line itself: exit codes, and where errors go.
+
+use serde_json::json;
+
+use crate::support::{plugin, run};
+
+#[test]
+fn an_unknown_command_is_a_usage_error() {
+    let answer = run(plugin().arg("exapnd"));
+    assert_eq!(answer.code, 2);
+    let document = answer.document();
+    assert_eq!(document["status"], "error");
+    let error = document["error"].as_str().unwrap();
+    assert!(
+        error.contains("exapnd") && error.contains("--help"),
+        "{error}"
+    );
+    assert_eq!(answer.stderr, "");
+}
+
+#[test]
+fn an_unknown_flag_or_argument_is_a_usage_error() {
+    for args in [
+        &["expand", "--bogus"][..],
+        &["expand", "extra"],
+        &["defaults", "-o", "yaml"],
+        &["defaults", "-r", "x"],
+    ] {
+        let answer = run(plugin().args(args));
+        assert_eq!(
+            (answer.code, &answer.document()["status"]),
+            (2, &json!("error")),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn no_command_shows_what_there_is() {
+    let answer = run(&mut plugin());
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.document()["error"]
+            .as_str()
+            .unwrap()
+            .contains("--help")
+    );
+}
+
+#[test]
+fn the_version_is_the_crates() {
+    let answer = run(plugin().arg("--version"));
+    let version = concat!("voodu-postgres ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!((answer.code, &answer.stdout[..]), (0, version));
+}
