@@ -11,6 +11,7 @@
 mod action;
 mod apply;
 mod assets;
+mod builder;
 pub mod cli;
 mod clock;
 mod controller;
@@ -33,9 +34,10 @@ mod store;
 mod wire;
 
 pub use apply::{ApplyOptions, ApplyReport, Changes};
+pub use builder::{Builder, EngineChoice};
 pub use event::Event;
 pub use expand::Expansion;
 pub use manifest::{Kind, Manifest, Metadata, ResourceId};
-pub use platform::{Builder, EngineChoice, Platform};
+pub use platform::Platform;
 pub use refusal::Refusal;
 pub use store::Vars;

@@ -1,170 +1,36 @@
 //! The whole platform in one process.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
 use crate::apply::{ApplyOptions, ApplyReport};
+use crate::builder::Builder;
 use crate::cli::{CliOutput, Shim};
 use crate::controller::Controller;
 use crate::delete::Data;
-use crate::engine::{DockerEngine, Engine, MemoryEngine};
-use crate::event::{Event, EventLog};
+use crate::event::Event;
 use crate::hcl::{self, Variables};
 use crate::http::Listener;
 use crate::manifest::{Kind, Manifest, ResourceId};
-use crate::plugin::Plugins;
-use crate::probes::Runners;
 use crate::refusal::Refusal;
-use crate::store::{Store, Vars};
+use crate::store::Vars;
 
-/// What runs containers.
-#[derive(Clone, Default)]
-pub enum EngineChoice {
-    /// The machine's docker.
-    #[default]
-    Docker,
-    /// Nothing; what would run can be looked at.
-    Memory(Arc<MemoryEngine>),
-}
-
-/// How a [`Platform`] is to be; every setting has a default.
-#[derive(Clone)]
-pub struct Builder {
-    root: PathBuf,
-    plugins: Plugins,
-    engine: EngineChoice,
-    probes: bool,
-    pause: Duration,
-    plugin_timeout: Duration,
-    env: Vars,
-    address: String,
-    cleanup: bool,
+/// What happens to containers and volumes when a platform is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtEnd {
+    Leave,
+    Sweep,
 }
 
 /// A controller, its HTTP listener and its CLI.
 pub struct Platform {
-    controller: Arc<Controller>,
-    listener: Listener,
-    cleanup: bool,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            root: PathBuf::from("/opt/voodu"),
-            plugins: Plugins::default(),
-            engine: EngineChoice::default(),
-            probes: true,
-            pause: Duration::from_secs(2),
-            plugin_timeout: Duration::from_secs(30),
-            env: Vars::new(),
-            address: "127.0.0.1:0".to_owned(),
-            cleanup: false,
-        }
-    }
-}
-
-impl Builder {
-    /// The controller root: the store, env files and assets live there.
-    #[must_use]
-    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
-        self.root = root.into();
-        self
-    }
-
-    /// A plugin's directory (with its `plugin.yml`), or a directory of such directories.
-    #[must_use]
-    pub fn plugin_dir(mut self, directory: impl AsRef<Path>) -> Self {
-        self.plugins.add(directory.as_ref());
-        self
-    }
-
-    /// What runs containers; docker by default.
-    #[must_use]
-    pub fn engine(mut self, engine: EngineChoice) -> Self {
-        self.engine = engine;
-        self
-    }
-
-    /// Whether probes run; they do by default.
-    #[must_use]
-    pub fn probes(mut self, probes: bool) -> Self {
-        self.probes = probes;
-        self
-    }
-
-    /// The pause between two pods; 2 s by default.
-    #[must_use]
-    pub fn pause(mut self, pause: Duration) -> Self {
-        self.pause = pause;
-        self
-    }
-
-    /// When a plugin is killed; 30 s by default, which is when the CLI gives up.
-    #[must_use]
-    pub fn plugin_timeout(mut self, limit: Duration) -> Self {
-        self.plugin_timeout = limit;
-        self
-    }
-
-    /// One more variable of the controller's own environment, which plugins inherit; what the
-    /// CLI runs locally gets it too.
-    #[must_use]
-    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.insert(key.into(), value.into());
-        self
-    }
-
-    /// Where the HTTP API listens; a free port of 127.0.0.1 by default.
-    #[must_use]
-    pub fn address(mut self, address: impl Into<String>) -> Self {
-        self.address = address.into();
-        self
-    }
-
-    /// Remove every stored resource, data included, when the platform is dropped.
-    #[must_use]
-    pub fn cleanup_on_drop(mut self, cleanup: bool) -> Self {
-        self.cleanup = cleanup;
-        self
-    }
-
-    /// Opens the root and starts listening.
-    pub fn start(self) -> Result<Platform> {
-        fs::create_dir_all(&self.root)
-            .with_context(|| format!("create {}", self.root.display()))?;
-        let root = fs::canonicalize(&self.root)?;
-        let engine: Arc<dyn Engine> = match self.engine {
-            EngineChoice::Docker => Arc::new(DockerEngine::new()?),
-            EngineChoice::Memory(memory) => memory,
-        };
-        let controller = Arc::new(Controller {
-            store: Store::open(&root)?,
-            root,
-            plugins: self.plugins,
-            plugin_env: self.env,
-            plugin_limit: self.plugin_timeout,
-            engine,
-            pause: self.pause,
-            probing: self.probes,
-            runners: Runners::default(),
-            events: EventLog::default(),
-            url: OnceLock::new(),
-            reconciling: Mutex::default(),
-            background: Mutex::default(),
-        });
-        let listener = Listener::start(&controller, &self.address)?;
-        controller.url.get_or_init(|| listener.url().to_owned());
-        Ok(Platform {
-            controller,
-            listener,
-            cleanup: self.cleanup,
-        })
-    }
+    pub(crate) controller: Arc<Controller>,
+    pub(crate) listener: Listener,
+    pub(crate) at_end: AtEnd,
 }
 
 impl Platform {
@@ -197,7 +63,11 @@ impl Platform {
     }
 
     /// Runs a CLI command line and captures what it prints.
-    pub fn vd(&self, arguments: &[&str]) -> CliOutput {
+    pub fn vd<I>(&self, arguments: I) -> CliOutput
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
         self.shim().capture(arguments)
     }
 
@@ -262,11 +132,20 @@ impl Platform {
         self.controller.delete_all(&id, data).map(drop)
     }
 
-    /// Deletes everything that is stored, data included.
-    pub fn destroy_all(&self) -> Result<(), Refusal> {
-        for manifest in self.controller.store.list(None) {
-            if let Some(kind) = Kind::exact(&manifest.kind) {
-                self.controller.delete(kind, &manifest.id(), Data::Prune)?;
+    /// Removes every container and volume of the scopes that were used, at once and without
+    /// any of the platform's manners.
+    pub fn sweep(&self) -> Result<()> {
+        let manifests = self.controller.store.list(None);
+        let scopes: BTreeSet<String> = manifests.into_iter().map(|m| m.scope).collect();
+        let engine = &self.controller.engine;
+        for scope in scopes.iter().filter(|scope| !scope.is_empty()) {
+            let label = [("voodu.scope", scope.as_str())];
+            for container in engine.containers(&label)? {
+                self.controller.runners.stop(&container.name);
+                engine.remove(&container.name)?;
+            }
+            for volume in engine.volumes(&label)? {
+                engine.remove_volume(&volume)?;
             }
         }
         Ok(())
@@ -287,9 +166,9 @@ impl Variables for Platform {
 impl Drop for Platform {
     fn drop(&mut self) {
         self.controller.runners.stop_all();
-        if self.cleanup {
-            if let Err(refusal) = self.destroy_all() {
-                self.controller.warn(&refusal.message);
+        if self.at_end == AtEnd::Sweep {
+            if let Err(error) = self.sweep() {
+                self.controller.warn(&format!("sweep: {error:#}"));
             }
         }
     }

@@ -75,7 +75,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(on: &On, address: &str, probes: bool) -> Result<i32> {
-    let platform = on.builder().address(address).probes(probes).start()?;
+    let platform = on
+        .builder()
+        .address(address)
+        .probes(probes)
+        .replay(true)
+        .start()?;
     println!("listening on {}", platform.url());
     loop {
         std::thread::park();

@@ -75,7 +75,11 @@ impl Shim {
     }
 
     /// Runs a command line and captures what it prints.
-    pub fn capture(&self, arguments: &[impl AsRef<str>]) -> CliOutput {
+    pub fn capture<I>(&self, arguments: I) -> CliOutput
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
         let mut terminal = Terminal::captured(self.stdin.clone());
         let status = self.run(arguments, &mut terminal);
         let (stdout, stderr) = terminal.into_captured();
@@ -87,13 +91,21 @@ impl Shim {
     }
 
     /// Runs a command line on this process's own terminal; answers the exit code.
-    pub fn inherit(&self, arguments: &[impl AsRef<str>]) -> i32 {
+    pub fn inherit<I>(&self, arguments: I) -> i32
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
         self.run(arguments, &mut Terminal::inherited())
     }
 
-    fn run(&self, arguments: &[impl AsRef<str>], terminal: &mut Terminal) -> i32 {
+    fn run<I>(&self, arguments: I, terminal: &mut Terminal) -> i32
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
         let words: Vec<String> = arguments
-            .iter()
+            .into_iter()
             .map(|word| word.as_ref().to_owned())
             .collect();
         match self.try_run(&line::prepare(&words), terminal) {

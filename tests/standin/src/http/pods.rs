@@ -134,24 +134,13 @@ fn ports(ports: &Value) -> Value {
 
 /// Known only while a probe thread is alive.
 pub(super) fn ready(controller: &Controller, name: &str) -> Answer {
-    if !controller.runners.watches(name) {
-        return Err(Refusal::not_found(format!(
-            "no probes run for pod {name:?}"
-        )));
-    }
-    let statuses = [Kind::Statefulset, Kind::Deployment]
-        .into_iter()
-        .filter_map(|kind| {
-            let (id, _) = identity(controller, name).ok()?;
-            controller.store.status(kind, &id)
-        });
-    let readiness = statuses
-        .map(|status| status["replica_readiness"][name].clone())
-        .find(Value::is_object)
-        .unwrap_or_default();
-    let code = if readiness["ready"] == true { 200 } else { 503 };
+    check_name(name)?;
+    let Some((ready, readiness)) = controller.runners.readiness(name) else {
+        let message = format!("no readiness state for pod {name:?}");
+        return Err(Refusal::not_found(message));
+    };
     Ok(Reply::Document(
-        code,
+        if ready { 200 } else { 503 },
         json!({"status": "ok", "data": {"readiness": readiness}}),
     ))
 }

@@ -39,10 +39,6 @@ impl Samples {
         }
     }
 
-    pub(super) fn phase(&self) -> Phase {
-        self.phase
-    }
-
     /// Takes one sample; answers the new phase when it changed, and only then.
     pub(super) fn take(&mut self, healthy: bool) -> Option<Phase> {
         let before = self.phase;
