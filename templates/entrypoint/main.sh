@@ -30,7 +30,7 @@ act_run_primary() {
     record_create || retry "could not write the first record"
     return 0
   fi
-  { record_keep && wire_settings && write_runtime_conf; } || die "cannot write in $VOLUME"
+  { wire_settings && write_runtime_conf; } || die "cannot write in $VOLUME"
   say "starting as the primary (epoch $V_EPOCH)"
   start_server primary
   watch_server
@@ -38,7 +38,6 @@ act_run_primary() {
 
 act_follow() {
   check_major
-  record_keep
   choose_password "$V_PRIMARY"
   { wire_settings && write_runtime_conf "$V_PRIMARY"; } || die "cannot write in $PGDATA"
   say "starting as a standby of pod $V_PRIMARY"
@@ -50,7 +49,6 @@ act_follow() {
 # promotes it.
 act_promote() {
   check_major
-  record_keep
   { wire_settings && write_runtime_conf; } || die "cannot write in $PGDATA"
   start_server standby
   watch_server

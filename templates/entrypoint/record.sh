@@ -167,6 +167,11 @@ observe() {
       standby | primary | unknown) V_RECORD=foreign ;;
     esac
   fi
+  # Kept before it is acted on: a pod that dies right after its promotion knows
+  # of it at its next boot, whatever became of the shared record.
+  case $SHAPE:$V_RECORD in
+    standby:ours | primary:ours) record_keep || say "could not keep a copy of the record in $VOLUME" ;;
+  esac
 }
 
 # observe_copy: falls back on the copy, and lets the other pods see it again.

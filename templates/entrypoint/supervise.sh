@@ -122,7 +122,6 @@ role_holds() {
       return 1
       ;;
   esac
-  record_keep
 }
 
 # follow_record: points the running standby at the recorded primary.
