@@ -306,7 +306,7 @@ impl Drop for Cluster {
         }
         // The stand-in removes containers and volumes; the backups directory holds files of the
         // container's users, which this process may remove as root only.
-        let _ = self.platform.destroy_all();
+        let _ = self.platform.sweep();
         let _ = fs::remove_dir_all(&self.root);
     }
 }

@@ -145,7 +145,9 @@ pub(super) fn delete(
 ) -> Result<()> {
     if let Some(reference) = &files.reference {
         let (scope, name) = reference.split_once('/').context("want scope/name")?;
-        let query = [("scope", scope), ("name", name), ("prune", prune(files))];
+        let ordinal = files.replica.map(|replica| replica.to_string());
+        let mut query = vec![("scope", scope), ("name", name), ("prune", prune(files))];
+        query.extend(ordinal.as_deref().map(|ordinal| ("ordinal", ordinal)));
         let data = client.data("DELETE", "/resource", &query, "")?;
         for wiped in array(&data["resources_wiped"]) {
             terminal.say(&format!(

@@ -61,6 +61,9 @@ pub(super) struct Files {
     /// Accepted for the platform's sake
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
+    /// One pod of a statefulset, which is made anew (delete only)
+    #[arg(long, value_name = "N", requires = "reference")]
+    pub(super) replica: Option<u16>,
     /// Scope and name, where no file is given
     pub(super) reference: Option<String>,
 }
