@@ -87,7 +87,7 @@ fn plan(
     let block = &request.spec;
     passthrough::refuse_unknown(block)?;
     let spec = ClusterSpec::parse(block)?;
-    let mut statefulset = passthrough::convert_all(block)?;
+    let mut statefulset = passthrough::convert_all(block, spec.replicas)?;
     let image = image::image(block, cluster)?;
     let their_env = env::operators(block, cluster)?;
     let mounts = Mounts::merge(block, cluster, &surroundings.backups_root)?;

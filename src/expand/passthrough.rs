@@ -102,7 +102,7 @@ pub(super) fn refuse_unknown(block: &Map<String, Value>) -> Result<()> {
 }
 
 /// The operator's fields for the statefulset, converted; without those that are merged elsewhere.
-pub(super) fn convert_all(block: &Map<String, Value>) -> Result<Map<String, Value>> {
+pub(super) fn convert_all(block: &Map<String, Value>, replicas: u16) -> Result<Map<String, Value>> {
     let mut spec = Map::new();
     for (name, value) in block {
         let elsewhere = OWN_FIELDS.iter().chain(MERGED).any(|other| other == name);
@@ -115,7 +115,7 @@ pub(super) fn convert_all(block: &Map<String, Value>) -> Result<Map<String, Valu
             spec.insert(name.clone(), value);
         }
     }
-    check_networks(&spec)?;
+    check_networks(&spec, replicas)?;
     Ok(spec)
 }
 
@@ -126,9 +126,18 @@ fn known() -> impl Iterator<Item = &'static str> {
         .chain(MERGED.iter().copied())
 }
 
-/// The platform joins either the host's network or bridges.
-fn check_networks(spec: &Map<String, Value>) -> Result<()> {
+/// The platform joins either the host's network or bridges, and replicas reach each other by their
+/// names on its own bridge.
+fn check_networks(spec: &Map<String, Value>, replicas: u16) -> Result<()> {
     let mode = spec.get("network_mode").is_some_and(|mode| *mode != "");
+    if mode && replicas > 1 {
+        return Err(Refusal::new(
+            format!(
+                "network_mode: {replicas} pods could not reach each other without voodu's own network"
+            ),
+            "leave it out, or use replicas = 1",
+        ));
+    }
     for other in ["network", "networks"] {
         if mode && spec.contains_key(other) {
             return Err(Refusal::new(
@@ -148,7 +157,7 @@ mod tests {
     fn spec(block: &Value) -> Result<Value> {
         let block = block.as_object().unwrap();
         refuse_unknown(block)?;
-        convert_all(block).map(Value::Object)
+        convert_all(block, 1).map(Value::Object)
     }
 
     #[test]
@@ -192,6 +201,9 @@ mod tests {
         assert!(spec(&json!({"network_mode": "host", "networks": ["a"]})).is_err());
         assert!(spec(&json!({"network_mode": "container:x"})).is_err());
         assert!(spec(&json!({"networks": ["a"], "network": "b"})).is_ok());
+        let host = json!({"network_mode": "host"});
+        assert!(convert_all(host.as_object().unwrap(), 1).is_ok());
+        assert!(convert_all(host.as_object().unwrap(), 2).is_err());
     }
 
     #[test]

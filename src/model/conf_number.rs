@@ -24,13 +24,13 @@ pub(crate) fn milliseconds(text: &str) -> Option<f64> {
         "d" => 86_400_000.0,
         _ => return None,
     };
-    Some((number * factor).round())
+    Some((number * factor).round_ties_even())
 }
 
 /// Reads a number without a unit, rounded to a whole one.
 pub(crate) fn whole(text: &str) -> Option<f64> {
     match parse(text)? {
-        (number, "") => Some(number.round()),
+        (number, "") => Some(number.round_ties_even()),
         _ => None,
     }
 }
@@ -83,6 +83,7 @@ mod tests {
             ("010", 8.0),
             ("2.4", 2.0),
             ("0.6", 1.0),
+            ("0.5", 0.0),
             ("1e1", 10.0),
             ("0", 0.0),
         ] {
@@ -100,6 +101,8 @@ mod tests {
             ("0s", 0.0),
             ("0 min", 0.0),
             ("0.4", 0.0),
+            ("0.5", 0.0),
+            ("1.5", 2.0),
             ("400us", 0.0),
             ("10s", 10_000.0),
             ("1e3", 1_000.0),

@@ -182,6 +182,14 @@ fn fields_of_the_statefulset() {
         (json!({"env_from": ["../x"]}), "env_from[0]:"),
         (json!({"command": "bash"}), "command:"),
         (json!({"command": [["bash"]]}), "command[0]:"),
+    ] {
+        assert_refused(&expand_spec(&spec), field);
+    }
+}
+
+#[test]
+fn what_docker_could_not_run() {
+    for (spec, field) in [
         (json!({"ports": ["0.0.0.0:5432"]}), "ports[0]:"),
         (json!({"ports": ["5432", "x"]}), "ports[1]:"),
         (json!({"ports": 5432}), "ports:"),
@@ -225,6 +233,10 @@ fn fields_of_the_statefulset() {
             "docker_options[0]:",
         ),
         (json!({"network_mode": "bridge"}), "network_mode:"),
+        (
+            json!({"network_mode": "host", "replicas": 2}),
+            "network_mode:",
+        ),
         (
             json!({"network_mode": "host", "networks": ["a"]}),
             "network_mode:",
