@@ -190,7 +190,10 @@ fn an_outdated_copy_loses_against_a_newer_one() {
         let log = cluster.log(0);
         holds(log.contains("split-brain guard"), || log.clone())
     });
-    assert_eq!(cluster.in_recovery(1).unwrap(), "f");
+    eventually(30, "pod 1 as the primary", || {
+        let role = cluster.in_recovery(1)?;
+        holds(role == "f", || role.clone())
+    });
     assert!(cluster.in_recovery(0).is_err());
 }
 

@@ -78,7 +78,7 @@ fn older_cluster(major: u16, replicas: u16) -> Option<Cluster> {
     eventually(60, "the older cluster", || {
         let standbys = cluster.try_sql(
             0,
-            "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'",
+            "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'voodu-postgres-standby' AND state = 'streaming'",
         )?;
         holds(standbys == (replicas - 1).to_string(), || standbys.clone())
     });
