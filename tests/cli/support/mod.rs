@@ -81,6 +81,24 @@ pub(crate) fn config_with(changes: &Value) -> Value {
     config
 }
 
+/// The refusal of a block: it starts with the field, names a way out and says nothing secret.
+#[track_caller]
+pub(crate) fn assert_refused(answer: &Answer, field: &str) {
+    let error = answer.error();
+    assert!(error.starts_with(field), "expected {field}, got {error}");
+    assert!(error.contains("; "), "no next step: {error}");
+    assert!(
+        error.ends_with("vd delete clowk-lp/db works without the file"),
+        "{error}"
+    );
+    assert!(
+        !error.contains(char::is_control) && error.len() < 600,
+        "{error}"
+    );
+    assert!(!error.contains("hunter"), "{error}");
+    assert_eq!(answer.stderr, "");
+}
+
 /// Cut, because a reply holds whole scripts.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
