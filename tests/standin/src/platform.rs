@@ -1,6 +1,5 @@
 //! The whole platform in one process.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -135,14 +134,12 @@ impl Platform {
     /// Removes every container and volume of the scopes that were used, at once and without
     /// any of the platform's manners.
     pub fn sweep(&self) -> Result<()> {
-        let manifests = self.controller.store.list(None);
-        let scopes: BTreeSet<String> = manifests.into_iter().map(|m| m.scope).collect();
         let engine = &self.controller.engine;
-        for scope in scopes.iter().filter(|scope| !scope.is_empty()) {
+        for scope in self.controller.store.scopes() {
             let label = [("voodu.scope", scope.as_str())];
             for container in engine.containers(&label)? {
                 self.controller.runners.stop(&container.name);
-                engine.remove(&container.name)?;
+                engine.discard(&container.name)?;
             }
             for volume in engine.volumes(&label)? {
                 engine.remove_volume(&volume)?;

@@ -11,6 +11,9 @@ use clap::{Args, Parser};
 use voodu_standin::engine::MemoryEngine;
 use voodu_standin::{Builder, EngineChoice, Platform};
 
+/// Where a dry run keeps its containers, under the root.
+const MEMORY: &str = "memory.json";
+
 /// A stand-in for the voodu controller and its CLI
 #[derive(Parser)]
 #[command(name = "standin")]
@@ -30,9 +33,6 @@ enum Standin {
     Vd {
         #[command(flatten)]
         on: On,
-        /// Run nothing on docker: print what would be created
-        #[arg(long)]
-        dry: bool,
         /// What follows `vd`
         #[arg(last = true, required = true)]
         words: Vec<String>,
@@ -47,9 +47,21 @@ struct On {
     /// A plugin's directory, or a directory of plugins
     #[arg(long)]
     plugins: Vec<PathBuf>,
+    /// Run nothing on docker: only print what would run
+    #[arg(long)]
+    dry: bool,
 }
 
 impl On {
+    /// What remembers containers instead of docker, from one command line to the next.
+    fn memory(&self) -> Result<Option<Arc<MemoryEngine>>> {
+        if !self.dry {
+            return Ok(None);
+        }
+        let memory = MemoryEngine::load(&self.root.join(MEMORY))?;
+        Ok(Some(Arc::new(memory)))
+    }
+
     fn builder(&self) -> Builder {
         let builder = Platform::builder().root(&self.root);
         self.plugins.iter().fold(builder, Builder::plugin_dir)
@@ -63,7 +75,7 @@ fn main() -> ExitCode {
             addr,
             no_probes,
         } => serve(&on, &addr, !no_probes),
-        Standin::Vd { on, dry, words } => vd(&on, dry, &words),
+        Standin::Vd { on, words } => vd(&on, &words),
     };
     match outcome {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
@@ -75,8 +87,10 @@ fn main() -> ExitCode {
 }
 
 fn serve(on: &On, address: &str, probes: bool) -> Result<i32> {
+    let engine = on.memory()?.map(EngineChoice::Memory);
     let platform = on
         .builder()
+        .engine(engine.unwrap_or_default())
         .address(address)
         .probes(probes)
         .replay(true)
@@ -88,22 +102,28 @@ fn serve(on: &On, address: &str, probes: bool) -> Result<i32> {
 }
 
 /// Probes end with the process, so a single command line runs none.
-fn vd(on: &On, dry: bool, words: &[String]) -> Result<i32> {
-    let memory = dry.then(|| Arc::new(MemoryEngine::default()));
-    let engine = memory
-        .clone()
-        .map_or(EngineChoice::Docker, EngineChoice::Memory);
-    let platform = on.builder().probes(false).engine(engine).start()?;
+fn vd(on: &On, words: &[String]) -> Result<i32> {
+    let memory = on.memory()?;
+    let engine = memory.clone().map(EngineChoice::Memory);
+    let platform = on
+        .builder()
+        .engine(engine.unwrap_or_default())
+        .probes(false)
+        .start()?;
     let code = platform.shim().inherit(words);
     platform.wait_for_jobs();
     if let Some(memory) = memory {
-        print_plan(&platform, &memory).context("print the plan")?;
+        memory.save(&on.root.join(MEMORY))?;
+        if words.iter().any(|word| word == "apply") {
+            print_manifests(&platform).context("print the manifests")?;
+        }
+        print_commands(&memory);
     }
     Ok(code)
 }
 
-/// Manifests, asset files, and the docker commands in order.
-fn print_plan(platform: &Platform, memory: &MemoryEngine) -> Result<()> {
+/// Manifests, the content of asset files included.
+fn print_manifests(platform: &Platform) -> Result<()> {
     for manifest in platform.manifests() {
         println!("\n# {}", manifest.reference());
         match manifest.spec["files"].as_object() {
@@ -115,12 +135,19 @@ fn print_plan(platform: &Platform, memory: &MemoryEngine) -> Result<()> {
             None => println!("{}", serde_json::to_string_pretty(&manifest.spec)?),
         }
     }
-    println!("\n# docker commands");
-    for command in memory.commands() {
+    Ok(())
+}
+
+/// What would have run, in order.
+fn print_commands(memory: &MemoryEngine) {
+    let commands = memory.commands();
+    if !commands.is_empty() {
+        println!("\n# docker commands");
+    }
+    for command in commands {
         let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
         println!("docker {}", words.join(" "));
     }
-    Ok(())
 }
 
 fn quoted(word: &str) -> String {

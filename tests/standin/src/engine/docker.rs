@@ -78,6 +78,10 @@ impl Engine for DockerEngine {
         docker(&["rm", "-f", name]).map(drop)
     }
 
+    fn discard(&self, name: &str) -> Result<()> {
+        docker(&["rm", "-f", "-v", name]).map(drop)
+    }
+
     fn wait(&self, name: &str) -> Result<i32> {
         let code = docker(&["wait", name])?;
         code.parse().with_context(|| format!("docker wait: {code}"))

@@ -2,9 +2,11 @@
 //! command that would have run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Container, ContainerSpec, Engine, FileLimit, Labels};
@@ -15,21 +17,41 @@ pub struct MemoryEngine {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
+    #[serde(skip)]
     commands: Vec<Vec<String>>,
     containers: BTreeMap<String, Held>,
     volumes: BTreeMap<String, Labels>,
     exit_code: i32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Held {
     spec: ContainerSpec,
     running: bool,
 }
 
 impl MemoryEngine {
+    /// Continues with the containers and volumes of a file, or with none when there is no file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let state = match std::fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("read {}", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::default(),
+            Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
+        };
+        Ok(Self {
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Keeps the containers and volumes in a file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let state = serde_json::to_vec_pretty(&*self.state())?;
+        crate::files::write(path, &state, 0o600)
+    }
+
     /// Every docker command so far, without the leading `docker`.
     pub fn commands(&self) -> Vec<Vec<String>> {
         self.state().commands.clone()
@@ -146,6 +168,10 @@ impl Engine for MemoryEngine {
         state.record(&["rm", "-f", name]);
         state.containers.remove(name);
         Ok(())
+    }
+
+    fn discard(&self, name: &str) -> Result<()> {
+        self.remove(name)
     }
 
     fn wait(&self, name: &str) -> Result<i32> {

@@ -69,6 +69,9 @@ pub trait Engine: Send + Sync {
     /// Removes a container, forcibly.
     fn remove(&self, name: &str) -> Result<()>;
 
+    /// Removes a container at once, with the volumes that have no name.
+    fn discard(&self, name: &str) -> Result<()>;
+
     /// Waits for the end of a container and answers its exit code.
     fn wait(&self, name: &str) -> Result<i32>;
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{BRIDGE, Labels};
 
 /// Everything a container is made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerSpec {
     /// The container's name.
     pub name: String,
@@ -46,7 +48,7 @@ pub struct ContainerSpec {
 }
 
 /// The networks of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// Bridges, the platform's own among them, and the names on them.
     Bridges {

@@ -57,7 +57,7 @@ pub(super) fn literal(expression: &hcl::Expression) -> Result<Value> {
 }
 
 /// Spells whole numbers without a fraction, at any depth.
-pub fn canonical(value: Value) -> Value {
+pub(crate) fn canonical(value: Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(canonical_number(number)),
         Value::Array(items) => items.into_iter().map(canonical).collect(),

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-pub use convert::canonical;
+pub(crate) use convert::canonical;
 
 use crate::manifest::{Kind, Manifest, ResourceId};
 

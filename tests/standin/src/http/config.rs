@@ -32,7 +32,7 @@ pub(super) fn get(controller: &Controller, request: &Request) -> Answer {
 
 pub(super) fn post(controller: &Arc<Controller>, request: &Request) -> Answer {
     request.require("scope")?;
-    let patch: Vars = request.json()?;
+    let patch: Vars = request.capped_json()?;
     if patch.is_empty() {
         return Err(Refusal::bad_request(
             "body must be a non-empty {KEY: VALUE} object",

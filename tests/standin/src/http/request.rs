@@ -68,6 +68,14 @@ impl Request {
         }
     }
 
+    /// The body of `/apply` and `/config`, which is not accepted above 1 MiB.
+    pub(super) fn capped_json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        if self.body.len() > 1 << 20 {
+            return Err(Refusal::bad_request("http: request body too large"));
+        }
+        self.json()
+    }
+
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         serde_json::from_slice(&self.body)
             .map_err(|error| Refusal::bad_request(format!("decode body: {error}")))

@@ -14,7 +14,7 @@ use crate::reconcile::owned_by;
 use crate::refusal::Refusal;
 
 pub(super) fn apply(controller: &Arc<Controller>, request: &Request) -> Answer {
-    let body: Value = request.json()?;
+    let body: Value = request.capped_json()?;
     let batch: Vec<Manifest> = match body {
         Value::Array(_) => serde_json::from_value(body),
         single => serde_json::from_value(single).map(|manifest| vec![manifest]),

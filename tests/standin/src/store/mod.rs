@@ -93,6 +93,14 @@ impl Store {
             .collect()
     }
 
+    /// Every scope that something was ever stored for, the empty one left out.
+    pub(crate) fn scopes(&self) -> BTreeSet<String> {
+        let state = self.read();
+        let manifests = state.manifests.values().map(|manifest| &manifest.scope);
+        let scopes = manifests.chain(state.buckets.keys()).cloned();
+        scopes.filter(|scope| !scope.is_empty()).collect()
+    }
+
     /// The status blob of a resource.
     pub(crate) fn status(&self, kind: Kind, id: &ResourceId) -> Option<Value> {
         self.read().statuses.get(&status_key(kind, id)).cloned()
