@@ -87,6 +87,7 @@ fn older_cluster(major: u16, replicas: u16) -> Option<Cluster> {
     eventually(60, "the second boot", || {
         cluster.try_sql(0, "CREATE TABLE t AS SELECT 1 AS i")
     });
+    cluster.wait_until_caught_up(0);
     Some(cluster)
 }
 
