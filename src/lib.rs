@@ -71,7 +71,7 @@ fn stdin() -> io::Result<Option<Vec<u8>>> {
     if stdin.is_terminal() {
         return Ok(None);
     }
-    let mut input = Vec::new();
+    let mut input = Vec::with_capacity(16 * 1024);
     stdin.read_to_end(&mut input)?;
     Ok(Some(input))
 }

@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use serde::Serialize;
 
 use crate::model::refusal::Refusal;
@@ -75,6 +76,9 @@ impl Failure {
     /// Reason and next step as one sentence, as the operator sees it behind `vd`.
     fn sentence(&self) -> String {
         match self {
+            Self::Usage(error) if is_missing_command(error) => {
+                "no command given; see voodu-postgres --help".to_owned()
+            }
             Self::Usage(error) => {
                 let text = error.to_string();
                 let reason = text.lines().next().unwrap_or_default();
@@ -87,6 +91,10 @@ impl Failure {
             },
         }
     }
+}
+
+fn is_missing_command(error: &clap::Error) -> bool {
+    error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
 fn hint(error: &anyhow::Error) -> Option<&str> {

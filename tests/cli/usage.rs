@@ -36,15 +36,11 @@ fn an_unknown_flag_or_argument_is_a_usage_error() {
 }
 
 #[test]
-fn no_command_shows_what_there_is() {
+fn no_command_says_where_to_look() {
     let answer = run(&mut plugin());
     assert_eq!(answer.code, 2);
-    assert!(
-        answer.document()["error"]
-            .as_str()
-            .unwrap()
-            .contains("--help")
-    );
+    let error = "no command given; see voodu-postgres --help";
+    assert_eq!(answer.document()["error"], error);
 }
 
 #[test]
