@@ -1,8 +1,15 @@
 //! The scripts that run in the pods, function by function, without a container.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
 
 mod data;
 mod decide;
 mod passfile;
+mod protocol;
 mod record;
 mod support;

@@ -1,8 +1,9 @@
 //! Runs functions of the pods' scripts in bash, without a container.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The cluster id that the sandbox's pod has in its environment.
@@ -54,26 +55,15 @@ impl Sandbox {
     }
 
     /// Sources the scripts as a pod does, with the sandbox's directories in the
-    /// place of the container's, and then runs `script`, which arrives on
-    /// standard input.
+    /// place of the container's, and then runs `script`.
     pub fn bash(&self, script: &str) -> Output {
-        let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/entrypoint");
-        let mut text = format!(". {0}/preamble.sh\n", parts.display());
-        text += "BACKUPS=$SANDBOX/backups DROP=() PS4=\nown() { :; }\n";
-        for part in [
-            "record",
-            "data",
-            "config",
-            "peers",
-            "bootstrap",
-            "clone",
-            "decide",
-            "supervise",
-        ] {
-            text += &format!(". {}/{part}.sh\n", parts.display());
-        }
-        text += "CONF_DIRECTORY=$SANDBOX/conf\n";
-        text += script;
+        let child = self.spawn(0, script);
+        child.wait_with_output().expect("wait for bash")
+    }
+
+    /// Starts `script` as [`Sandbox::bash`] does, as the pod `ordinal`. It arrives
+    /// on standard input. The process leads a group of its own.
+    pub fn spawn(&self, ordinal: usize, script: &str) -> Child {
         let mut child = Command::new("/bin/bash")
             .env_clear()
             .env("PATH", self.search_path())
@@ -84,7 +74,8 @@ impl Sandbox {
             .env("PG_SCOPE_SUFFIX", ".Shop.voodu")
             .env("VOODU_SCOPE", "Shop")
             .env("VOODU_NAME", "DB")
-            .env("VOODU_REPLICA_ORDINAL", "0")
+            .env("VOODU_REPLICA_ORDINAL", ordinal.to_string())
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -92,10 +83,9 @@ impl Sandbox {
             .expect("start bash");
         let mut stdin = child.stdin.take().expect("stdin is a pipe");
         stdin
-            .write_all(text.as_bytes())
+            .write_all(sourced(script).as_bytes())
             .expect("hand over the script");
-        drop(stdin);
-        child.wait_with_output().expect("wait for bash")
+        child
     }
 
     /// Like [`Sandbox::bash`], for scripts that must succeed: their output.
@@ -118,6 +108,30 @@ impl Sandbox {
         }
     }
 }
+
+/// `script` after the pods' scripts, all but the one that runs a pod.
+fn sourced(script: &str) -> String {
+    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/entrypoint");
+    let source = |part: &str| format!(". {}/{part}.sh\n", parts.display());
+    let mut text = source("preamble");
+    text += "BACKUPS=$SANDBOX/backups DROP=()\nown() { :; }\n";
+    text.extend(PARTS.map(source));
+    text += "CONF_DIRECTORY=$SANDBOX/conf\n";
+    text + script
+}
+
+/// The scripts between the preamble and main.sh.
+const PARTS: [&str; 9] = [
+    "record",
+    "data",
+    "config",
+    "peers",
+    "bootstrap",
+    "clone",
+    "heal",
+    "decide",
+    "supervise",
+];
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
