@@ -1,7 +1,9 @@
 //! What a cluster keeps in its bucket: reused when it is there, chosen on the first apply.
 
+use crate::expand::env::Identity;
 use crate::model::bucket::{Bucket, keys};
 use crate::model::cluster_id::ClusterId;
+use crate::model::cluster_spec::ClusterSpec;
 use crate::model::defaults;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
@@ -34,6 +36,24 @@ pub(super) struct Kept {
     pub(super) cluster_id: ClusterId,
     pub(super) initial_primary: Ordinal,
     pub(super) actions: Vec<Action>,
+}
+
+impl Kept {
+    /// What the pods of the cluster are told.
+    pub(super) fn identity<'a>(
+        &'a self,
+        cluster: &'a ResourceRef,
+        spec: &'a ClusterSpec,
+    ) -> Identity<'a> {
+        Identity {
+            cluster,
+            spec,
+            password: &self.password,
+            replication_password: &self.replication_password,
+            cluster_id: &self.cluster_id,
+            initial_primary: self.initial_primary,
+        }
+    }
 }
 
 /// Reuses what the bucket holds. On the first apply the identity is stored last, in one step: a
