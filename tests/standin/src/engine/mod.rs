@@ -42,7 +42,7 @@ impl Container {
 
     /// The number of a statefulset's pod.
     pub fn ordinal(&self) -> Option<u32> {
-        self.label("voodu.replica_ordinal").parse().ok()
+        self.label("voodu.replica_id").parse().ok()
     }
 }
 

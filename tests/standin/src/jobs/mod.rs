@@ -159,7 +159,7 @@ impl Controller {
         for container in self.engine.containers(&owned_by(kind, id))? {
             let run_id = container.label("voodu.replica_id");
             if !container.running && !kept.contains(run_id) {
-                self.engine.remove(&container.name)?;
+                self.remove_container(&container.name)?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::pods::PodPlan;
+use super::pods::{self, PodPlan};
 use super::rollout::{self, Facts, Reason};
 use crate::controller::Controller;
 use crate::event::Event;
@@ -23,6 +23,9 @@ impl Controller {
             .store
             .status(Kind::Deployment, &plan.id)
             .unwrap_or_default();
+        if status["spec_hash"].as_str() != Some(&plan.hash) {
+            plan.release = Some(pods::release_id());
+        }
         let reason = rollout::decide(Facts {
             previous_hash: status["spec_hash"].as_str(),
             hash: &plan.hash,

@@ -27,6 +27,11 @@ pub(super) struct PodPlan {
     pub(super) env_files: Vec<String>,
 }
 
+/// A fresh name for a release.
+pub(super) fn release_id() -> String {
+    hex::encode(rand::random::<[u8; 4]>())
+}
+
 /// The labels every managed container starts with.
 pub(crate) fn labels(kind: Kind, id: &ResourceId, replica: &str) -> Labels {
     let mut labels = Labels::new();
@@ -91,17 +96,19 @@ impl PodPlan {
         env::write(&env::path(&controller.root, &self.id), &resolved)
     }
 
-    /// The labels of one pod, with its hash and time of birth.
+    /// The labels of a pod, or of a container that runs before it: that one carries the pod's
+    /// identity, no release, and an ordinal that is always 0.
     pub(super) fn labels(&self, replica: &str, role: &str) -> Labels {
+        let of_pod = role == self.kind.as_str();
         let mut labels = labels(self.kind, &self.id, replica);
         let mut label = |key: &str, value: &str| labels.push((key.to_owned(), value.to_owned()));
         label("voodu.manifest_hash", &self.hash);
         label("voodu.created_at", &clock::now());
-        if let Some(release) = &self.release {
+        if let Some(release) = self.release.as_ref().filter(|_| of_pod) {
             label("voodu.release_id", release);
         }
-        if self.kind == Kind::Statefulset && role != "init" {
-            label("voodu.replica_ordinal", replica);
+        if self.kind == Kind::Statefulset {
+            label("voodu.replica_ordinal", if of_pod { replica } else { "0" });
         }
         label("voodu.role", role);
         labels
@@ -178,16 +185,14 @@ impl PodPlan {
     }
 
     fn env(&self, replica: &str) -> Vars {
-        let mut env = Vars::from([("VOODU_CONTROLLER_URL".to_owned(), CONTROLLER_URL.to_owned())]);
+        let mut env = Vars::new();
+        let mut set = |key: &str, value: &str| env.insert(key.to_owned(), value.to_owned());
+        set("VOODU_SCOPE", &self.id.scope);
+        set("VOODU_NAME", &self.id.name);
         if self.kind == Kind::Statefulset {
-            for (key, value) in [
-                ("VOODU_SCOPE", self.id.scope.as_str()),
-                ("VOODU_NAME", self.id.name.as_str()),
-                ("VOODU_REPLICA_ORDINAL", replica),
-                ("VOODU_REPLICA_ID", replica),
-            ] {
-                env.insert(key.to_owned(), value.to_owned());
-            }
+            set("VOODU_CONTROLLER_URL", CONTROLLER_URL);
+            set("VOODU_REPLICA_ORDINAL", replica);
+            set("VOODU_REPLICA_ID", replica);
         }
         env.extend(self.spec.env.clone());
         env

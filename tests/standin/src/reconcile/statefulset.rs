@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::pods::{PodPlan, owned_by};
+use super::pods::{self, PodPlan, owned_by};
 use super::rollout::{self, Facts, Reason};
 use crate::clock;
 use crate::controller::Controller;
@@ -19,10 +19,6 @@ use crate::manifest::{Kind, Manifest, ResourceId};
 use crate::refusal::Refusal;
 
 const KEPT_RELEASES: usize = 10;
-
-fn release_id() -> String {
-    hex::encode(rand::random::<[u8; 4]>())
-}
 
 /// What deleting one pod did.
 #[derive(Debug, Default, serde::Serialize)]
@@ -64,7 +60,7 @@ impl Controller {
             .as_u64()
             .is_some_and(|replicas| replicas != u64::from(plan.spec.wanted()));
         let release = !same_spec || image_changed || rescaled;
-        plan.release = release.then(release_id);
+        plan.release = release.then(pods::release_id);
         self.create_missing(&plan, &live)?;
         self.scale_down(&plan)?;
         self.roll_for(&plan, reason)?;
