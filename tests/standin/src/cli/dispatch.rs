@@ -38,7 +38,10 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<i32> {
     let Some((plugin, command, arguments)) = line::plugin_command(words) else {
-        bail!("unknown command {:?}", words.join(" "));
+        bail!(
+            "unknown command {:?}: no builtin and no plugin registered",
+            words.join(" ")
+        );
     };
     let path = format!("/plugin/{plugin}/{command}");
     let body = json!({ "args": arguments }).to_string();

@@ -111,7 +111,7 @@ impl Shim {
         match self.try_run(&line::prepare(&words), terminal) {
             Ok(status) => status,
             Err(error) => {
-                terminal.complain(&format!("Error: {error:#}"));
+                terminal.complain(&format!("{error:#}"));
                 1
             }
         }

@@ -46,7 +46,7 @@ fn errors_go_to_stderr_with_exit_code_one() {
     );
     let output = world.platform.vd(["fk:run"]);
     assert_eq!((output.status, output.stdout.as_str()), (1, ""));
-    assert_eq!(output.stderr, "Error: plugin \"fk\" run: no such cluster\n");
+    assert_eq!(output.stderr, "plugin \"fk\" run: no such cluster\n");
     assert_eq!(world.platform.vd(["nonsense"]).status, 1);
 }
 
@@ -108,7 +108,7 @@ fn a_killed_plugin_reads_as_an_unreachable_controller() {
     let output = world.platform.vd(["fk:run"]);
     assert_eq!(output.status, 1);
     let expected = format!(
-        "Error: dispatch fk:run: controller at {}/plugin/fk/run unreachable \
+        "dispatch fk:run: controller at {}/plugin/fk/run unreachable \
          (context deadline exceeded after 200ms)\n",
         world.platform.url()
     );
