@@ -62,6 +62,14 @@ fn a_cluster_that_is_taken_over_keeps_its_primary() {
 }
 
 #[test]
+fn an_initial_primary_that_is_known_wins_over_the_mirror() {
+    let config = json!({"PG_INITIAL_PRIMARY": "1", "PG_PRIMARY_ORDINAL": "2"});
+    let kept = kept(&config, None).unwrap();
+    assert_eq!(kept.initial_primary.to_string(), "1");
+    assert!(sets(&kept)[2].get("PG_INITIAL_PRIMARY").is_none());
+}
+
+#[test]
 fn the_initial_primary_outlives_every_promotion() {
     let config = json!({
         "POSTGRES_PASSWORD": "a", "POSTGRES_REPLICATION_PASSWORD": "b", "PG_CLUSTER_ID": ID,
