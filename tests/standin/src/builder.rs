@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::controller::Controller;
 use crate::engine::{DockerEngine, Engine, MemoryEngine};
 use crate::event::EventLog;
-use crate::http::Listener;
+use crate::http::{Listener, Traffic};
 use crate::platform::{AtEnd, Platform};
 use crate::plugin::Plugins;
 use crate::probes::Runners;
@@ -152,6 +152,7 @@ impl Builder {
             runners: Runners::default(),
             events: EventLog::default(),
             url: OnceLock::new(),
+            traffic: Traffic::default(),
             reconciling: Mutex::default(),
             background: Mutex::default(),
         });

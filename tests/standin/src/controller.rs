@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::{Event, EventLog};
+use crate::http::Traffic;
 use crate::plugin::Plugins;
 use crate::probes::Runners;
 use crate::store::{Store, Vars};
@@ -25,6 +26,7 @@ pub(crate) struct Controller {
     pub(crate) runners: Runners,
     pub(crate) events: EventLog,
     pub(crate) url: OnceLock<String>,
+    pub(crate) traffic: Traffic,
     pub(crate) reconciling: Mutex<()>,
     pub(crate) background: Mutex<Vec<JoinHandle<()>>>,
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::action::{Action, Deferred};
 use crate::controller::Controller;
+use crate::http::{Fault, NOWHERE};
 use crate::plugin::{Invocation, Plugin};
 use crate::refusal::Refusal;
 use crate::store::Vars;
@@ -97,8 +98,12 @@ impl Controller {
     }
 
     fn context(&self, name: &str, command: &str, plugin: &Plugin) -> Vec<u8> {
+        let url = match self.traffic.fault() {
+            Some(Fault::Down) => Some(NOWHERE),
+            _ => self.url.get().map(String::as_str),
+        };
         let context = json!({
-            "plugin": name, "command": command, "controller_url": self.url.get(),
+            "plugin": name, "command": command, "controller_url": url,
             "plugin_dir": plugin.directory().to_string_lossy(), "node_name": NODE,
         });
         context.to_string().into_bytes()

@@ -37,6 +37,7 @@ pub use apply::{ApplyOptions, ApplyReport, Changes};
 pub use builder::{Builder, EngineChoice};
 pub use event::Event;
 pub use expand::Expansion;
+pub use http::Fault;
 pub use manifest::{Kind, Manifest, Metadata, ResourceId};
 pub use platform::Platform;
 pub use refusal::Refusal;

@@ -13,7 +13,7 @@ use crate::controller::Controller;
 use crate::delete::Data;
 use crate::event::Event;
 use crate::hcl::{self, Variables};
-use crate::http::Listener;
+use crate::http::{Fault, Listener};
 use crate::manifest::{Kind, Manifest, ResourceId};
 use crate::refusal::Refusal;
 use crate::store::Vars;
@@ -117,6 +117,16 @@ impl Platform {
     /// Everything that happened so far, in order.
     pub fn events(&self) -> Vec<Event> {
         self.controller.events.all()
+    }
+
+    /// Every HTTP request so far, for instance `GET /describe?kind=statefulset&name=db`.
+    pub fn requests(&self) -> Vec<String> {
+        self.controller.traffic.requests()
+    }
+
+    /// From now on answers plugins badly, or well again.
+    pub fn set_fault(&self, fault: impl Into<Option<Fault>>) {
+        self.controller.traffic.set_fault(fault.into());
     }
 
     /// Waits until jobs that run in the background have ended.

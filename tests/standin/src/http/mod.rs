@@ -6,6 +6,7 @@ mod pods;
 mod request;
 mod resources;
 mod routes;
+mod traffic;
 
 use std::sync::Arc;
 use std::thread;
@@ -18,6 +19,9 @@ use crate::controller::Controller;
 use crate::refusal::Refusal;
 
 use request::Request;
+
+pub use traffic::Fault;
+pub(crate) use traffic::{NOWHERE, Traffic};
 
 /// What a handler answers.
 #[derive(Debug)]
@@ -68,8 +72,7 @@ impl Drop for Listener {
 }
 
 fn serve(controller: &Arc<Controller>, mut incoming: tiny_http::Request) {
-    let answer =
-        Request::read(&mut incoming).and_then(|request| routes::route(controller, &request));
+    let answer = Request::read(&mut incoming).and_then(|request| answer(controller, &request));
     let (status, content_type, body) = match answer {
         Ok(Reply::Data(data)) => (200, "application/json", ok(&data)),
         Ok(Reply::Document(status, document)) => {
@@ -84,6 +87,22 @@ fn serve(controller: &Arc<Controller>, mut incoming: tiny_http::Request) {
     }
     // The caller may be gone: nobody is left to tell.
     incoming.respond(response).ok();
+}
+
+/// What the route answers, or the fault in force instead.
+fn answer(controller: &Arc<Controller>, request: &Request) -> Answer {
+    let traffic = &controller.traffic;
+    traffic.note(request.line.clone());
+    let fault = traffic.fault();
+    match fault.filter(|_| !request.path.starts_with("/plugin/")) {
+        Some(Fault::Status(status)) => Ok(Reply::Text(status, "no\n".to_owned())),
+        Some(Fault::Garbage) => Ok(Reply::Text(200, "<html>\n".to_owned())),
+        Some(Fault::Slow(delay)) => {
+            thread::sleep(delay);
+            routes::route(controller, request)
+        }
+        Some(Fault::Down) | None => routes::route(controller, request),
+    }
 }
 
 fn ok(data: &Value) -> String {

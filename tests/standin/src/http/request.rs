@@ -10,6 +10,8 @@ use crate::refusal::Refusal;
 /// Method, path, query and body.
 #[derive(Debug, Default)]
 pub(super) struct Request {
+    /// Method, path and query as they came.
+    pub(super) line: String,
     pub(super) method: String,
     pub(super) path: String,
     query: BTreeMap<String, String>,
@@ -31,6 +33,7 @@ impl Request {
             .map(|(key, value)| (key.into_owned(), value.trim().to_owned()))
             .collect();
         Ok(Self {
+            line: format!("{} {}", incoming.method(), incoming.url()),
             method: incoming.method().to_string(),
             path: path.to_owned(),
             query,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use voodu_standin::Fault;
 
 use crate::support::World;
 
@@ -157,5 +158,33 @@ fn local_work_is_handed_over_and_not_done() {
             "applied": ["touching", "fetch_file /a → b (deferred to CLI)"],
             "exec_local": [{"command": ["touch", "x"]}],
             "fetch_file": [{"remote_path": "/a", "dest_path": "b", "size_bytes": 3}]})
+    );
+}
+
+#[test]
+fn a_bad_controller_is_bad_to_everybody_but_the_caller() {
+    let world = World::new();
+    world.prepare("stdout", "run", "ran");
+    world.platform.set_fault(Fault::Status(503));
+    assert_eq!(world.http("GET", "/health", ""), (503, Value::from("no\n")));
+    world.platform.set_fault(Fault::Garbage);
+    assert_eq!(
+        world.http("GET", "/health", ""),
+        (200, Value::from("<html>\n"))
+    );
+    world.platform.set_fault(Fault::Down);
+    assert_eq!(world.http("POST", "/plugin/fk/run", "").0, 200);
+    let context: Value = serde_json::from_str(&world.given("seen", "run")).unwrap();
+    assert_eq!(context["controller_url"], "http://127.0.0.1:9");
+    world.platform.set_fault(None);
+    assert_eq!(world.http("GET", "/health?x=1", "").1["status"], "ok");
+    assert_eq!(
+        world.platform.requests(),
+        [
+            "GET /health",
+            "GET /health",
+            "POST /plugin/fk/run",
+            "GET /health?x=1"
+        ]
     );
 }
