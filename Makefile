@@ -5,7 +5,9 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 majors ?= 15 17
-scripts = install uninstall .ci/run $(shell find tests templates/entrypoint -name '*.sh' 2>/dev/null | sort)
+scripts = install uninstall .ci/run $(shell find tests -name '*.sh' 2>/dev/null | sort)
+# The parts of the pods' script make sense together only.
+parts = $(shell sed -n 's|.*include_str!("../../\(templates/entrypoint/[a-z]*.sh\)").*|\1|p' src/expand/templates.rs)
 
 .PHONY: help
 help: ## Show this list
@@ -27,9 +29,10 @@ lint: need-cargo ## Check format, clippy and the shell scripts
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 	  echo "shellcheck $(words $(scripts)) scripts"; shellcheck $(scripts); \
+	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh; \
 	else \
 	  echo "shellcheck is missing (apt-get install -y shellcheck): only the syntax is checked"; \
-	  for script in $(scripts); do bash -n "$$script"; done; \
+	  for script in $(scripts) $(parts) templates/create_replication.sh; do bash -n "$$script"; done; \
 	fi
 
 # Brings docker and the images, then runs its argument. Exit 3 of provision.sh: no docker can be had.

@@ -20,7 +20,7 @@ act_first_boot() {
     [ -z "$STOPPING" ] || exit 143
   done
   stop_server
-  { wire_settings && write_runtime_conf && sync "$PGDATA" && sentinel_set "$INIT_SENTINEL" done; } ||
+  { wire_settings && write_runtime_conf && sync "$PGDATA" && sentinel_set "$INIT_SENTINEL" complete; } ||
     die "cannot write the settings in $PGDATA"
 }
 

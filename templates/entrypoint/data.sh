@@ -8,7 +8,7 @@ data_shape() {
   if [ -e "$INIT_SENTINEL" ]; then
     IFS= read -r phase <"$INIT_SENTINEL"
     SHAPE=init
-    [ "$phase" != done ] || SHAPE=fresh
+    [ "$phase" != complete ] || SHAPE=fresh
   elif [ -e "$CLONE_SENTINEL" ] || [ -e "$OLDER_CLONE_SENTINEL" ]; then
     SHAPE=clone
   elif [ ! -d "$PGDATA" ] || directory_is_empty "$PGDATA"; then
@@ -32,7 +32,7 @@ directory_is_empty() {
 # data_wipe: empties the data directory. Only for data under a sentinel, or for
 # a standby's copy of what the primary holds.
 data_wipe() {
-  mkdir -p "$PGDATA" && rm -rf "$PGDATA"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* && own "$PGDATA" && chmod 0700 "$PGDATA"
+  mkdir -p "$PGDATA" && rm -rf "${PGDATA:?}"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* && own "$PGDATA" && chmod 0700 "$PGDATA"
 }
 
 # sentinel_set FILE [PHASE] / sentinel_clear FILE: marks the data directory as

@@ -90,8 +90,7 @@ record_replace() {
   (
     # Busybox' flock has no time limit of its own.
     timeout 10 flock 9 || exit 1
-    # Whoever removed the file meanwhile locks another one.
-    [ "$RECORD_LOCK" -ef /proc/self/fd/9 ] || exit 1
+    lock_is_in_place /proc/self/fd/9 || exit 1
     record_load "$RECORD"
     "$allowed" $? || exit 1
     # `mv` would move into a directory that somebody put in the record's place.
@@ -101,6 +100,10 @@ record_replace() {
     "$@" | install_file "$RECORD" 0644 && sync "$BACKUPS"
   ) 9>>"$RECORD_LOCK"
 }
+
+# lock_is_in_place OPEN: whoever removed the lock file meanwhile made others lock
+# another one.
+lock_is_in_place() { [ "$RECORD_LOCK" -ef "$1" ]; }
 
 # record_decided_on LOADED: the shared record is still the one that the change
 # was decided on (V_* is this pod's view of it).
@@ -142,7 +145,6 @@ record_keep() {
 observe() {
   local loaded
   V_RECORD=none V_TEXT='' V_CLUSTER=$ENV_CLUSTER V_EPOCH='' V_PRIMARY=$INITIAL_PRIMARY V_STATE=''
-  V_TARGET='' V_STOPPED_AT='' V_CLEAN='' V_REJOIN=''
   C_TEXT='' C_EPOCH=''
   if record_load "$RECORD_COPY" && { [ "$SHAPE" != empty ] || [ "$R_CLUSTER" = "$ENV_CLUSTER" ]; }; then
     C_TEXT=$TEXT C_EPOCH=$R_EPOCH V_CLUSTER=$R_CLUSTER
@@ -187,5 +189,4 @@ observe_copy() {
 # observed KIND TEXT: takes the parsed record over into the view.
 observed() {
   V_RECORD=$1 V_TEXT=$2 V_CLUSTER=$R_CLUSTER V_EPOCH=$R_EPOCH V_PRIMARY=$R_PRIMARY V_STATE=$R_STATE
-  V_TARGET=$R_TARGET V_STOPPED_AT=$R_STOPPED_AT V_CLEAN=$R_CLEAN V_REJOIN=$R_REJOIN
 }

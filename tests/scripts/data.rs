@@ -35,7 +35,7 @@ fn shapes() {
         "clone"
     );
     let sandbox = Sandbox::new(Tools::Native);
-    let script = "sentinel_set \"$INIT_SENTINEL\" done; data_shape; echo $SHAPE; sentinel_clear \"$INIT_SENTINEL\"; data_shape; echo $SHAPE";
+    let script = "sentinel_set \"$INIT_SENTINEL\" complete; data_shape; echo $SHAPE; sentinel_clear \"$INIT_SENTINEL\"; data_shape; echo $SHAPE";
     assert_eq!(sandbox.output(script), "fresh\nempty\n");
     assert_eq!(shape_of(&["pgdata/.hidden"]), "unknown");
     assert_eq!(shape_of(&["pgdata/PG_VERSION"]), "unknown");

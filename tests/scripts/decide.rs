@@ -39,11 +39,12 @@ fn every_combination_has_its_action() {
         for shape in SHAPES {
             for record in RECORDS {
                 for state in STATES {
-                    let primary = if mine { 0 } else { 1 };
-                    script += &format!(
+                    let primary = u8::from(!mine);
+                    let case = format!(
                         "SHAPE={shape} V_RECORD={record} V_STATE={state} V_PRIMARY={primary}; decide; \
                          echo \"{mine} {shape} {record} $V_STATE: $ACTION $(type -t \"act_$ACTION\")\"\n"
                     );
+                    script += &case;
                     // The actions of main.sh are not loaded here: main.sh runs the pod.
                     let action = expected(mine, shape, record, state);
                     wanted.push(format!("{mine} {shape} {record} {state}: {action}"));

@@ -28,10 +28,11 @@ fn survives(tools: Tools, passwords: &[String]) {
     let sandbox = Sandbox::new(tools);
     let mut script = String::new();
     for (index, password) in passwords.iter().enumerate() {
-        script += &format!(
+        let step = format!(
             "REPLICATION_PASSWORD={}\nwrite_passfile\ncp \"$PASSFILE\" \"$SANDBOX/{index}\"\nstored_password >\"$SANDBOX/{index}.back\"\n",
             quoted(password)
         );
+        script += &step;
     }
     sandbox.output(&script);
     for (index, password) in passwords.iter().enumerate() {

@@ -94,8 +94,8 @@ fn no_epoch_repeats_and_no_two_writers_win_one() {
         );
         if Instant::now() >= next_kill {
             disturb(&sandbox, &mut writers, &mut choices);
-            next_kill =
-                Instant::now() + Duration::from_millis(20 + u64::try_from(choices() % 60).unwrap());
+            next_kill = Instant::now()
+                + Duration::from_millis(50 + u64::try_from(choices() % 150).unwrap());
         }
     }
     for writer in &mut writers {
