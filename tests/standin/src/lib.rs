@@ -18,6 +18,7 @@ mod controller;
 mod delete;
 mod dispatch;
 pub mod engine;
+mod env;
 mod event;
 mod expand;
 mod files;

@@ -2,12 +2,13 @@
 //! unknown fields are ignored, a wrong type is an error.
 
 macro_rules! wire {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(default)]
         pub(crate) struct $name {
-            $(#[serde(deserialize_with = "crate::manifest::null_as_default")]
+            $($(#[$attribute])*
+            #[serde(deserialize_with = "crate::manifest::null_as_default")]
             pub(crate) $field: $type,)*
         }
     };

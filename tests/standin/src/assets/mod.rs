@@ -12,6 +12,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use references::Reference;
 pub(crate) use references::resolve;
 
 use crate::clock;
@@ -76,19 +77,34 @@ fn stamp_consumer(store: &Store, spec: &mut Value) -> Result<()> {
     fields.remove("_asset_digests");
     let mut digests = Map::new();
     for reference in references::in_spec(fields)? {
-        let status = store.status(Kind::Asset, &reference.asset);
-        let digest = status.and_then(|status| status["files"].get(&reference.key).cloned());
-        let Some(digest) = digest else {
+        let Some(digest) = digest(store, &reference) else {
             bail!(
                 "unresolved asset reference \"{reference}\" (not in this apply, and never written)"
             );
         };
-        digests.insert(reference.to_string(), digest);
+        digests.insert(reference.to_string(), Value::from(digest));
     }
     if !digests.is_empty() {
         fields.insert("_asset_digests".to_owned(), Value::Object(digests));
     }
     Ok(())
+}
+
+/// Today's digests of what a spec refers to; for specs that were stored without a stamp.
+pub(crate) fn digests(store: &Store, spec: &Value) -> Result<BTreeMap<String, String>> {
+    let Some(fields) = spec.as_object() else {
+        return Ok(BTreeMap::new());
+    };
+    let found = references::in_spec(fields)?.into_iter().map(|reference| {
+        let digest = digest(store, &reference).unwrap_or_default();
+        (reference.to_string(), digest)
+    });
+    Ok(found.collect())
+}
+
+fn digest(store: &Store, reference: &Reference) -> Option<String> {
+    let status = store.status(Kind::Asset, &reference.asset)?;
+    Some(status["files"][&reference.key].as_str()?.to_owned())
 }
 
 fn is_key(key: &str) -> bool {

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
             on,
             addr,
             no_probes,
-        } => serve(&on, &addr, !no_probes),
+        } => serve(&on, |builder| builder.address(addr).probes(!no_probes)),
         Standin::Vd { on, words } => vd(&on, &words),
     };
     match outcome {
@@ -86,15 +86,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(on: &On, address: &str, probes: bool) -> Result<i32> {
+fn serve(on: &On, change: impl FnOnce(Builder) -> Builder) -> Result<i32> {
     let engine = on.memory()?.map(EngineChoice::Memory);
-    let platform = on
-        .builder()
-        .engine(engine.unwrap_or_default())
-        .address(address)
-        .probes(probes)
-        .replay(true)
-        .start()?;
+    let builder = on.builder().engine(engine.unwrap_or_default());
+    let platform = change(builder).replay(true).start()?;
     println!("listening on {}", platform.url());
     loop {
         std::thread::park();

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::Shim;
-use super::builtin::Files;
+use super::builtin::{Files, Format};
 use super::client::Client;
 use super::terminal::Terminal;
 use crate::hcl::{self, Variables};
@@ -53,12 +53,12 @@ pub(super) fn apply(
     shim: &Shim,
     client: &Client,
     files: &Files,
-    json: bool,
+    format: Format,
     terminal: &mut Terminal,
 ) -> Result<()> {
     let body = read(shim, client, files)?;
     let text = client.send("POST", "/apply", &[("prune", prune(files))], &body)?;
-    if json {
+    if format == Format::Json {
         terminal.say(text.trim_end());
         return Ok(());
     }
@@ -90,13 +90,13 @@ pub(super) fn diff(
     shim: &Shim,
     client: &Client,
     files: &Files,
-    json: bool,
+    format: Format,
     terminal: &mut Terminal,
 ) -> Result<()> {
     let body = read(shim, client, files)?;
     let query = [("dry_run", "true"), ("prune", prune(files))];
     let text = client.send("POST", "/apply", &query, &body)?;
-    if json {
+    if format == Format::Json {
         terminal.say(text.trim_end());
         return Ok(());
     }

@@ -23,6 +23,25 @@ struct Line {
     verb: Verb,
 }
 
+/// How a reply is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// As it came.
+    Json,
+}
+
+impl Format {
+    /// Every unknown name is text.
+    fn named(name: &str) -> Self {
+        match name {
+            "json" => Self::Json,
+            _ => Self::Text,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum Verb {
     /// Apply blocks and manifests
@@ -98,23 +117,28 @@ pub(super) fn run(
 
 impl Line {
     fn run(self, shim: &Shim, client: &Client, terminal: &mut Terminal) -> Result<()> {
-        let json = self.output == "json";
+        let format = Format::named(&self.output);
         match self.verb {
-            Verb::Apply(files) => apply::apply(shim, client, &files, json, terminal),
-            Verb::Diff(files) => apply::diff(shim, client, &files, json, terminal),
+            Verb::Apply(files) => apply::apply(shim, client, &files, format, terminal),
+            Verb::Diff(files) => apply::diff(shim, client, &files, format, terminal),
             Verb::Delete(files) => apply::delete(shim, client, &files, terminal),
-            Verb::Config(config) => config.run(client, json, terminal),
-            Verb::Describe { resource } => describe(client, &resource.join("/"), json, terminal),
+            Verb::Config(config) => config.run(client, format, terminal),
+            Verb::Describe { resource } => describe(client, &resource.join("/"), format, terminal),
             Verb::Restart { reference, kind } => restart(client, &reference, &kind, terminal),
         }
     }
 }
 
-fn describe(client: &Client, resource: &str, json: bool, terminal: &mut Terminal) -> Result<()> {
+fn describe(
+    client: &Client,
+    resource: &str,
+    format: Format,
+    terminal: &mut Terminal,
+) -> Result<()> {
     let (kind, reference) = resource.split_once('/').unwrap_or((resource, ""));
     let (scope, name) = reference.rsplit_once('/').unwrap_or(("", reference));
     let query = [("kind", kind), ("scope", scope), ("name", name)];
-    if json {
+    if format == Format::Json {
         let text = client.send("GET", "/describe", &query, "")?;
         terminal.say(text.trim_end());
         return Ok(());

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
 
+use super::builtin::Format;
 use super::client::Client;
 use super::terminal::Terminal;
 use crate::store::Vars;
@@ -24,7 +25,7 @@ impl Config {
     pub(super) fn run(
         mut self,
         client: &Client,
-        json: bool,
+        format: Format,
         terminal: &mut Terminal,
     ) -> Result<()> {
         // `vd config:set s/n A=1` arrives with the verb first.
@@ -45,12 +46,12 @@ impl Config {
         match verb.as_str() {
             "list" | "get" => {
                 let vars = self.matching(client, &query)?;
-                show(&vars, json, terminal)
+                show(&vars, format, terminal)
             }
             "set" => {
                 let vars = self.pairs()?;
                 client.send("POST", "/config", &query, &json!(vars).to_string())?;
-                show(&vars, json, terminal)
+                show(&vars, format, terminal)
             }
             "unset" => {
                 for key in &self.words {
@@ -93,8 +94,8 @@ impl Config {
     }
 }
 
-fn show(vars: &Vars, json: bool, terminal: &mut Terminal) -> Result<()> {
-    if json {
+fn show(vars: &Vars, format: Format, terminal: &mut Terminal) -> Result<()> {
+    if format == Format::Json {
         terminal.say(&serde_json::to_string_pretty(vars)?);
         return Ok(());
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Container, ContainerSpec, Engine, FileLimit, Labels};
+use crate::store::Vars;
 
 /// Records instead of running.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ struct State {
 #[derive(Debug, Serialize, Deserialize)]
 struct Held {
     spec: ContainerSpec,
+    /// What the process would see: the env files as they were, then `-e`.
+    env: Vars,
     running: bool,
 }
 
@@ -75,6 +78,14 @@ impl MemoryEngine {
             .map(|held| held.spec.clone())
     }
 
+    /// The environment a container was created with.
+    pub fn environment(&self, name: &str) -> Option<Vars> {
+        self.state()
+            .containers
+            .get(name)
+            .map(|held| held.env.clone())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,6 +115,7 @@ impl Engine for MemoryEngine {
         }
         let held = Held {
             spec: spec.clone(),
+            env: environment(spec),
             running: true,
         };
         state.containers.insert(spec.name.clone(), held);
@@ -126,7 +138,6 @@ impl Engine for MemoryEngine {
         Ok(state.containers.get(name).map(|held| {
             let labels: BTreeMap<_, _> = held.spec.labels.iter().cloned().collect();
             let env: Vec<String> = held
-                .spec
                 .env
                 .iter()
                 .map(|(key, value)| format!("{key}={value}"))
@@ -224,6 +235,15 @@ impl Engine for MemoryEngine {
     fn image_changed(&self, _: &str, _: &str) -> Result<bool> {
         Ok(false)
     }
+}
+
+fn environment(spec: &ContainerSpec) -> Vars {
+    let files = spec.env_files.iter();
+    let mut env: Vars = files
+        .flat_map(|file| crate::env::read(Path::new(file)))
+        .collect();
+    env.extend(spec.env.clone());
+    env
 }
 
 fn carries(own: &Labels, wanted: &[(&str, &str)]) -> bool {

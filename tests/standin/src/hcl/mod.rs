@@ -109,7 +109,7 @@ fn collect_buckets(text: &str, variables: &dyn Variables) -> BTreeMap<String, St
     };
     let mut merged = BTreeMap::new();
     for manifest in &manifests {
-        for reference in crate::reconcile::env::references(&manifest.spec) {
+        for reference in crate::env::references(&manifest.spec) {
             merged.extend(variables.bucket(&reference.within(&manifest.scope)));
         }
     }

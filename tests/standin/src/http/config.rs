@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::request::Request;
 use super::{Answer, Reply};
 use crate::controller::Controller;
+use crate::env;
 use crate::manifest::ResourceId;
-use crate::reconcile::env;
 use crate::refusal::Refusal;
 use crate::store::Vars;
 

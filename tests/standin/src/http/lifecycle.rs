@@ -8,7 +8,6 @@ use super::request::Request;
 use super::resources::data;
 use super::{Answer, Reply};
 use crate::controller::Controller;
-use crate::delete::Data;
 use crate::jobs::Run;
 use crate::manifest::{Kind, Manifest, ResourceId};
 use crate::refusal::Refusal;
@@ -72,8 +71,7 @@ pub(super) fn delete_resource(controller: &Arc<Controller>, request: &Request) -
         let message = format!("ordinal must be a non-negative integer, got {text:?}");
         Refusal::bad_request(message)
     })?;
-    let prune = data(request) == Data::Prune;
-    let summary = controller.delete_pod(&id, ordinal, prune)?;
+    let summary = controller.delete_pod(&id, ordinal, data(request))?;
     Ok(Reply::Data(json!({
         "scope": id.scope, "name": id.name, "ordinal": ordinal,
         "action": "rebootstrap", "summary": summary,

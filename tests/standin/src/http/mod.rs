@@ -2,6 +2,7 @@
 
 mod config;
 mod lifecycle;
+mod pod_lifecycle;
 mod pods;
 mod request;
 mod resources;

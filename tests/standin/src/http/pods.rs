@@ -1,7 +1,6 @@
-//! `/pods` and what can be done to one of them.
+//! `/pods`: what runs, in lists and in detail.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -9,7 +8,6 @@ use super::request::Request;
 use super::{Answer, Reply};
 use crate::controller::Controller;
 use crate::engine::Container;
-use crate::manifest::{Kind, ResourceId};
 use crate::refusal::Refusal;
 
 /// A pod in a list.
@@ -86,7 +84,7 @@ fn inspect(controller: &Controller, name: &str) -> Result<Value, Refusal> {
     inspected.ok_or_else(|| Refusal::not_found(format!("pod {name:?} not found")))
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
+pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
     if name.starts_with('.') || name.contains(char::is_whitespace) {
         return Err(Refusal::bad_request(format!("invalid pod name: {name:?}")));
     }
@@ -149,74 +147,4 @@ pub(super) fn logs(controller: &Controller, request: &Request, name: &str) -> An
     let tail = Some(request.query("tail")).filter(|tail| !tail.is_empty());
     let text = controller.engine.logs(name, tail)?;
     Ok(Reply::Text(200, text))
-}
-
-pub(super) fn stop(controller: &Controller, request: &Request, name: &str) -> Answer {
-    check_name(name)?;
-    let freeze = !request.is_false("freeze");
-    if freeze {
-        let (id, ordinal) = identity(controller, name)?;
-        controller.engine.stop(name)?;
-        controller
-            .store
-            .update_frozen(&id, |frozen| frozen.insert(ordinal))?;
-    } else {
-        controller.engine.stop(name)?;
-    }
-    Ok(Reply::Data(json!({"name": name, "freeze": freeze})))
-}
-
-/// Removes the container without ending its probes and lets reconcile create it again.
-pub(super) fn start(controller: &Arc<Controller>, name: &str) -> Answer {
-    check_name(name)?;
-    let Ok((id, ordinal)) = identity(controller, name) else {
-        controller.engine.start(name)?;
-        return Ok(Reply::Data(
-            json!({"name": name, "recreated": false, "unfroze": false}),
-        ));
-    };
-    let unfroze = controller
-        .store
-        .update_frozen(&id, |frozen| frozen.remove(&ordinal))?;
-    let kind = kind_of(controller, name)?;
-    {
-        let _turn = controller.one_at_a_time();
-        controller.engine.stop(name)?;
-        controller.engine.remove(name)?;
-    }
-    let Some(manifest) = controller.store.get(kind, &id) else {
-        return Err(Refusal::new(
-            410,
-            format!("manifest {kind}/{id} no longer exists; container removed"),
-        ));
-    };
-    controller.put(manifest)?;
-    Ok(Reply::Data(
-        json!({"name": name, "recreated": true, "unfroze": unfroze}),
-    ))
-}
-
-fn label(controller: &Controller, name: &str, key: &str) -> Result<String, Refusal> {
-    let inspected = controller.engine.inspect(name)?.unwrap_or_default();
-    let value = inspected["Config"]["Labels"][key].as_str();
-    Ok(value.unwrap_or_default().to_owned())
-}
-
-fn kind_of(controller: &Controller, name: &str) -> Result<Kind, Refusal> {
-    let kind = label(controller, name, "voodu.kind")?;
-    Kind::exact(&kind).ok_or_else(|| Refusal::bad_request(format!("pod {name:?} has no kind")))
-}
-
-/// Whose pod it is, and which one.
-fn identity(controller: &Controller, name: &str) -> Result<(ResourceId, u32), Refusal> {
-    let id = ResourceId::new(
-        label(controller, name, "voodu.scope")?,
-        label(controller, name, "voodu.name")?,
-    );
-    match label(controller, name, "voodu.replica_id")?.parse() {
-        Ok(ordinal) if !id.name.is_empty() => Ok((id, ordinal)),
-        _ => Err(Refusal::bad_request(format!(
-            "pod {name:?} has no voodu identity (was it created by `vd apply`?)"
-        ))),
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::request::Request;
-use super::{Answer, Reply, config, lifecycle, pods, resources};
+use super::{Answer, Reply, config, lifecycle, pod_lifecycle, pods, resources};
 use crate::controller::Controller;
 use crate::refusal::Refusal;
 use crate::wire::wire;
@@ -38,8 +38,8 @@ pub(super) fn route(controller: &Arc<Controller>, request: &Request) -> Answer {
         ("GET", ["pods", name]) => pods::describe(controller, name),
         ("GET", ["pods", name, "ready"]) => pods::ready(controller, name),
         ("GET", ["pods", name, "logs"]) => pods::logs(controller, request, name),
-        ("POST", ["pods", name, "stop"]) => pods::stop(controller, request, name),
-        ("POST", ["pods", name, "start"]) => pods::start(controller, name),
+        ("POST", ["pods", name, "stop"]) => pod_lifecycle::stop(controller, request, name),
+        ("POST", ["pods", name, "start"]) => pod_lifecycle::start(controller, name),
         ("GET", ["plugins"]) => Ok(plugins(controller)),
         ("POST", ["plugin", name, command]) => {
             let body: Dispatch = if request.body.is_empty() {

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::controller::Controller;
 use crate::engine::{ContainerSpec, Labels, Network};
+use crate::env;
 use crate::event::Event;
 use crate::manifest::{Kind, Manifest, ResourceId};
-use crate::reconcile::{PodSpec, env, labels, owned_by};
+use crate::reconcile::{PodSpec, labels, owned_by};
 use crate::store::Store;
 
 use history::Limits;

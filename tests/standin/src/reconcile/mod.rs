@@ -1,7 +1,6 @@
 //! Makes containers follow stored manifests, one resource at a time.
 
 mod deployment;
-pub(crate) mod env;
 mod inits;
 mod pod_spec;
 mod pods;

@@ -41,7 +41,8 @@ wire! {
         labels: Vars,
         successful_history_limit: i64,
         failed_history_limit: i64,
-        _asset_digests: BTreeMap<String, String>,
+        #[serde(rename = "_asset_digests")]
+        asset_digests: BTreeMap<String, String>,
     }
 }
 
@@ -165,7 +166,7 @@ impl PodSpec {
             "build_args": self.build_args, "ulimits": self.ulimits,
             "docker_options": self.docker_options, "resources": self.resources,
             "logs": self.logs, "volume_claims": claims, "inits": self.inits,
-            "probes": self.probes, "assets": self._asset_digests,
+            "probes": self.probes, "assets": self.asset_digests,
         });
         hex::encode(Sha256::digest(hashed.to_string()))
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::env;
 use super::pod_spec::PodSpec;
 use crate::assets;
 use crate::clock;
 use crate::controller::Controller;
 use crate::engine::{Container, ContainerSpec, Labels, Network};
+use crate::env;
 use crate::event::Event;
 use crate::manifest::{Kind, Manifest, ResourceId};
 use crate::store::Vars;
@@ -67,6 +67,9 @@ impl PodPlan {
         let mut spec = PodSpec::decode(manifest)?;
         if spec.restart.is_empty() {
             "unless-stopped".clone_into(&mut spec.restart);
+        }
+        if spec.asset_digests.is_empty() {
+            spec.asset_digests = assets::digests(&controller.store, &manifest.spec)?;
         }
         let hash = spec.hash();
         resolve_assets(controller, &mut spec)?;

@@ -13,6 +13,7 @@ use super::pods::{self, PodPlan, owned_by};
 use super::rollout::{self, Facts, Reason};
 use crate::clock;
 use crate::controller::Controller;
+use crate::delete::Data;
 use crate::engine::Container;
 use crate::event::Event;
 use crate::manifest::{Kind, Manifest, ResourceId};
@@ -194,7 +195,7 @@ impl Controller {
         self: &Arc<Self>,
         id: &ResourceId,
         ordinal: u32,
-        prune: bool,
+        data: Data,
     ) -> Result<PodDeletion, Refusal> {
         let manifest = self.store.get(Kind::Statefulset, id).ok_or_else(|| {
             Refusal::not_found(format!(
@@ -209,7 +210,7 @@ impl Controller {
                 Ok(()) => done.container_removed = container,
                 Err(error) => done.errors.push(format!("{error:#}")),
             }
-            if prune {
+            if data == Data::Prune {
                 let (removed, errors) = self.remove_volumes(id, Some(ordinal));
                 done.volumes_removed = removed;
                 done.errors.extend(errors);

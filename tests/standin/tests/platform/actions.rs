@@ -1,9 +1,9 @@
 //! What each action does, refuses and says, and what a config change rolls.
 
 use serde_json::{Value, json};
-use voodu_standin::Kind;
+use voodu_standin::{ApplyOptions, Kind};
 
-use crate::support::{World, vars};
+use crate::support::{World, manifest, vars};
 
 fn run(world: &World, actions: &Value) -> (u16, Value) {
     world.answer("run", actions);
@@ -186,6 +186,46 @@ fn a_key_of_the_spec_shadows_the_bucket_and_never_rolls() {
     run(&world, &json!([set]));
     world.apply_statefulset(json!({"image": "i", "env": {"A": "spec"}}));
     assert_eq!(world.fanned_out(), ["statefulset/s/db"]);
+    assert_eq!(world.commands(), Vec::<String>::new());
+}
+
+#[test]
+fn a_consumer_is_recreated_with_its_new_environment() {
+    let world = World::new();
+    let app = manifest(
+        "deployment",
+        "s",
+        "app",
+        json!({"image": "i", "env": {"A": "1"}}),
+    );
+    world
+        .platform
+        .apply(vec![app], ApplyOptions::default())
+        .unwrap();
+    let url = json!({"DATABASE_URL": "postgres://x"});
+    let set = json!({"type": "config_set", "scope": "s", "name": "app", "kv": url});
+    run(&world, &json!([set]));
+    let env = world.memory.environment("s-app.0").unwrap();
+    assert_eq!(env["DATABASE_URL"], "postgres://x");
+    assert_eq!(env["A"], "1");
+}
+
+#[test]
+fn a_manifest_sent_back_without_its_digests_is_still_the_same() {
+    let world = World::new();
+    let spec = json!({"image": "i", "volumes": ["${asset.s.db.k}:/k"]});
+    let batch = vec![
+        manifest("asset", "s", "db", json!({"files": {"k": "v"}})),
+        manifest("statefulset", "s", "db", spec.clone()),
+    ];
+    world
+        .platform
+        .apply(batch, ApplyOptions::default())
+        .unwrap();
+    world.commands();
+    let bare = json!({"kind": "statefulset", "scope": "s", "name": "db", "spec": spec});
+    let apply = json!({"type": "apply_manifest", "scope": "s", "name": "db", "manifest": bare});
+    run(&world, &json!([apply]));
     assert_eq!(world.commands(), Vec::<String>::new());
 }
 

@@ -33,6 +33,20 @@ fn writing_config_truncates_the_env_file_and_rolls_every_pod() {
 }
 
 #[test]
+fn writing_config_restarts_nothing_where_the_bucket_is_the_whole_environment() {
+    let world = World::new();
+    let app = crate::support::manifest("deployment", "s", "app", json!({"image": "i"}));
+    world
+        .platform
+        .apply(vec![app], voodu_standin::ApplyOptions::default())
+        .unwrap();
+    world.commands();
+    world.http("POST", "/config?scope=s&name=app", r#"{"X":"1"}"#);
+    assert_eq!(world.fanned_out(), ["deployment/s/app"]);
+    assert_eq!(world.commands(), Vec::<String>::new());
+}
+
+#[test]
 fn without_restart_the_roll_is_only_armed() {
     let world = world();
     world.http(
