@@ -183,6 +183,7 @@ mod tests {
         let given = json!({"shiny_new_field": {"a": [1, null]}});
         assert_eq!(spec(&given).unwrap(), given);
         for (name, meant) in [
+            ("replcs", "replicas"),
             ("replica", "replicas"),
             ("Image", "image"),
             ("comand", "command"),
