@@ -66,7 +66,7 @@ bench: build ## Measure; figures to compare within one run on one machine
 	@bash tests/bench.sh
 
 .PHONY: demo
-demo: build ## Bring up a three-node cluster to try things on
+demo: ## Bring up a three-node cluster to try things on
 	@bash tests/demo.sh up
 
 .PHONY: demo-down
