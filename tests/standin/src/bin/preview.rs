@@ -77,15 +77,16 @@ fn print_manifests(platform: &Platform) -> Result<()> {
 fn beginning(key: &str, content: &str) -> String {
     const SHOWN: usize = 6;
     let all = content.lines().count();
-    let mut text = format!("{key} ({} bytes)\n", content.len());
-    for line in content.lines().take(SHOWN) {
-        text += format!("  | {line}").trim_end();
-        text.push('\n');
-    }
+    let mut lines = vec![format!("{key} ({} bytes)", content.len())];
+    lines.extend(content.lines().take(SHOWN).map(indented));
     if all > SHOWN {
-        text += &format!("  | ... ({all} lines in all)\n");
+        lines.push(indented(&format!("... ({all} lines in all)")));
     }
-    text
+    lines.join("\n") + "\n"
+}
+
+fn indented(line: &str) -> String {
+    format!("  | {line}").trim_end().to_owned()
 }
 
 fn is_password(key: &str, value: &str) -> bool {
