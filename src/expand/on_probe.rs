@@ -83,5 +83,7 @@ mod tests {
             let refusal = checked(&on_probe).unwrap_err().to_string();
             assert!(refusal.starts_with(path), "{refusal}");
         }
+        let refusal = checked(&json!({"failure": {"url": "x"}})).unwrap_err();
+        assert_eq!(refusal.next(), "write failure = [{ … }]");
     }
 }
