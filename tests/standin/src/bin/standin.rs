@@ -1,10 +1,11 @@
 //! `standin serve` runs the platform until it is stopped; `standin vd … -- <words>` runs one
 //! command line of the CLI on a platform of its own, on the same root.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
@@ -63,7 +64,10 @@ impl On {
     }
 
     fn builder(&self) -> Builder {
-        let builder = Platform::builder().root(&self.root);
+        let pause = if self.dry { 0 } else { 2 };
+        let builder = Platform::builder()
+            .root(&self.root)
+            .pause(Duration::from_secs(pause));
         self.plugins.iter().fold(builder, Builder::plugin_dir)
     }
 }
@@ -80,7 +84,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            writeln!(io::stderr(), "error: {error:#}").unwrap_or_default();
             ExitCode::FAILURE
         }
     }
@@ -90,7 +94,7 @@ fn serve(on: &On, change: impl FnOnce(Builder) -> Builder) -> Result<i32> {
     let engine = on.memory()?.map(EngineChoice::Memory);
     let builder = on.builder().engine(engine.unwrap_or_default());
     let platform = change(builder).replay(true).start()?;
-    println!("listening on {}", platform.url());
+    writeln!(io::stdout(), "listening on {}", platform.url())?;
     loop {
         std::thread::park();
     }
@@ -112,37 +116,41 @@ fn vd(on: &On, words: &[String]) -> Result<i32> {
         if words.iter().any(|word| word == "apply") {
             print_manifests(&platform).context("print the manifests")?;
         }
-        print_commands(&memory);
+        print_commands(&memory).context("print the commands")?;
     }
     Ok(code)
 }
 
 /// Manifests, the content of asset files included.
 fn print_manifests(platform: &Platform) -> Result<()> {
+    let mut out = io::stdout().lock();
     for manifest in platform.manifests() {
-        println!("\n# {}", manifest.reference());
+        writeln!(out, "\n# {}", manifest.reference())?;
         match manifest.spec["files"].as_object() {
             Some(files) => {
                 for (key, content) in files {
-                    println!("## {key}\n{}", content.as_str().unwrap_or("(binary)"));
+                    let content = content.as_str().unwrap_or("(binary)");
+                    writeln!(out, "## {key}\n{content}")?;
                 }
             }
-            None => println!("{}", serde_json::to_string_pretty(&manifest.spec)?),
+            None => writeln!(out, "{}", serde_json::to_string_pretty(&manifest.spec)?)?,
         }
     }
     Ok(())
 }
 
 /// What would have run, in order.
-fn print_commands(memory: &MemoryEngine) {
+fn print_commands(memory: &MemoryEngine) -> Result<()> {
+    let mut out = io::stdout().lock();
     let commands = memory.commands();
     if !commands.is_empty() {
-        println!("\n# docker commands");
+        writeln!(out, "\n# docker commands")?;
     }
     for command in commands {
         let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-        println!("docker {}", words.join(" "));
+        writeln!(out, "docker {}", words.join(" "))?;
     }
+    Ok(())
 }
 
 fn quoted(word: &str) -> String {

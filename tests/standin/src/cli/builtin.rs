@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
 
-use super::client::Client;
-use super::terminal::Terminal;
-use super::{Shim, apply, config};
+use super::{Session, client, config};
 
 #[derive(Parser)]
 #[command(name = "vd", disable_help_subcommand = true)]
@@ -87,72 +86,65 @@ pub(super) struct Files {
     pub(super) reference: Option<String>,
 }
 
-/// Runs a verb of the CLI's own; nothing when the words name a plugin.
-pub(super) fn run(
-    shim: &Shim,
-    client: &Client,
-    words: &[String],
-    terminal: &mut Terminal,
-) -> Option<Result<i32>> {
-    let own = ["apply", "diff", "delete", "config", "describe", "restart"];
-    let verb = words.iter().find(|word| !word.starts_with('-'))?;
-    if !own.contains(&verb.as_str()) {
-        return None;
+impl Session<'_> {
+    /// Runs a verb of the CLI's own; nothing when the words name a plugin.
+    pub(super) fn builtin(&mut self, words: &[String]) -> Option<Result<i32>> {
+        let own = ["apply", "diff", "delete", "config", "describe", "restart"];
+        let verb = words.iter().find(|word| !word.starts_with('-'))?;
+        if !own.contains(&verb.as_str()) {
+            return None;
+        }
+        let line = std::iter::once("vd").chain(words.iter().map(String::as_str));
+        Some(match Line::try_parse_from(line) {
+            Ok(line) => self.run_verb(line).map(|()| 0),
+            Err(usage) => Ok(self.explain(&usage)),
+        })
     }
-    let line = std::iter::once("vd").chain(words.iter().map(String::as_str));
-    let parsed = match Line::try_parse_from(line) {
-        Ok(parsed) => parsed,
-        Err(usage) => {
-            let text = usage.to_string();
-            if usage.use_stderr() {
-                terminal.complain(text.trim_end());
-            } else {
-                terminal.say(text.trim_end());
+
+    fn explain(&mut self, usage: &clap::Error) -> i32 {
+        let text = usage.to_string();
+        if usage.use_stderr() {
+            self.terminal.complain(text.trim_end());
+        } else {
+            self.terminal.say(text.trim_end());
+        }
+        usage.exit_code()
+    }
+
+    fn run_verb(&mut self, line: Line) -> Result<()> {
+        let format = Format::named(&line.output);
+        match line.verb {
+            Verb::Apply(files) => self.apply(&files, format),
+            Verb::Diff(files) => self.diff(&files, format),
+            Verb::Delete(files) => self.delete(&files),
+            Verb::Config(config) => self.config(config, format),
+            Verb::Describe { resource } => self.describe(&resource.join("/"), format),
+            Verb::Restart { reference, kind } => self.restart(&reference, &kind),
+        }
+    }
+
+    fn describe(&mut self, resource: &str, format: Format) -> Result<()> {
+        let (kind, reference) = resource.split_once('/').unwrap_or((resource, ""));
+        let (scope, name) = reference.rsplit_once('/').unwrap_or(("", reference));
+        let query = [("kind", kind), ("scope", scope), ("name", name)];
+        let text = self.client.get("/describe", &query)?;
+        match format {
+            Format::Json => self.terminal.say(text.trim_end()),
+            Format::Text => {
+                let data = client::data(&text)?;
+                self.terminal.say(&serde_json::to_string_pretty(&data)?);
             }
-            return Some(Ok(usage.exit_code()));
         }
-    };
-    Some(parsed.run(shim, client, terminal).map(|()| 0))
-}
-
-impl Line {
-    fn run(self, shim: &Shim, client: &Client, terminal: &mut Terminal) -> Result<()> {
-        let format = Format::named(&self.output);
-        match self.verb {
-            Verb::Apply(files) => apply::apply(shim, client, &files, format, terminal),
-            Verb::Diff(files) => apply::diff(shim, client, &files, format, terminal),
-            Verb::Delete(files) => apply::delete(shim, client, &files, terminal),
-            Verb::Config(config) => config.run(client, format, terminal),
-            Verb::Describe { resource } => describe(client, &resource.join("/"), format, terminal),
-            Verb::Restart { reference, kind } => restart(client, &reference, &kind, terminal),
-        }
+        Ok(())
     }
-}
 
-fn describe(
-    client: &Client,
-    resource: &str,
-    format: Format,
-    terminal: &mut Terminal,
-) -> Result<()> {
-    let (kind, reference) = resource.split_once('/').unwrap_or((resource, ""));
-    let (scope, name) = reference.rsplit_once('/').unwrap_or(("", reference));
-    let query = [("kind", kind), ("scope", scope), ("name", name)];
-    if format == Format::Json {
-        let text = client.send("GET", "/describe", &query, "")?;
-        terminal.say(text.trim_end());
-        return Ok(());
+    fn restart(&mut self, reference: &str, kind: &str) -> Result<()> {
+        let (scope, name) = reference.split_once('/').unwrap_or(("", reference));
+        let query = [("scope", scope), ("name", name), ("kind", kind)];
+        let reply = self.client.post("/restart", &query, &Value::Null)?;
+        let data = client::data(&reply)?;
+        let kind = data["kind"].as_str().unwrap_or_default();
+        self.terminal.say(&format!("restarted {kind}/{reference}"));
+        Ok(())
     }
-    let data = client.data("GET", "/describe", &query, "")?;
-    terminal.say(&serde_json::to_string_pretty(&data)?);
-    Ok(())
-}
-
-fn restart(client: &Client, reference: &str, kind: &str, terminal: &mut Terminal) -> Result<()> {
-    let (scope, name) = reference.split_once('/').unwrap_or(("", reference));
-    let query = [("scope", scope), ("name", name), ("kind", kind)];
-    let data = client.data("POST", "/restart", &query, "")?;
-    let kind = data["kind"].as_str().unwrap_or_default();
-    terminal.say(&format!("restarted {kind}/{reference}"));
-    Ok(())
 }

@@ -6,6 +6,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use ureq::http::Request;
 
+/// Keys and values of a query; empty values are left out.
+pub(super) type Query<'a> = &'a [(&'a str, &'a str)];
+
+/// The `data` of a reply.
+pub(super) fn data(reply: &str) -> Result<Value> {
+    let mut document: Value = serde_json::from_str(reply).context("decode the reply")?;
+    Ok(document["data"].take())
+}
+
 /// One controller.
 pub(super) struct Client {
     agent: ureq::Agent,
@@ -17,6 +26,7 @@ impl Client {
     pub(super) fn new(url: &str, limit: Duration) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .proxy(None)
             .build()
             .into();
         Self {
@@ -26,20 +36,27 @@ impl Client {
         }
     }
 
-    /// Sends a request and answers the body of the reply, or the error it reports.
-    pub(super) fn send(
-        &self,
-        method: &str,
-        path: &str,
-        query: &[(&str, &str)],
-        body: &str,
-    ) -> Result<String> {
-        let url = self.address(path, query);
+    /// The body of the reply to a GET.
+    pub(super) fn get(&self, path: &str, query: Query<'_>) -> Result<String> {
+        self.send("GET", &self.address(path, query), String::new())
+    }
+
+    /// The body of the reply to a POST.
+    pub(super) fn post(&self, path: &str, query: Query<'_>, body: &Value) -> Result<String> {
+        self.send("POST", &self.address(path, query), body.to_string())
+    }
+
+    /// The body of the reply to a DELETE.
+    pub(super) fn delete(&self, path: &str, query: Query<'_>) -> Result<String> {
+        self.send("DELETE", &self.address(path, query), String::new())
+    }
+
+    fn send(&self, method: &str, url: &str, body: String) -> Result<String> {
         let request = Request::builder()
             .method(method)
-            .uri(&url)
+            .uri(url)
             .header("Content-Type", "application/json")
-            .body(body.to_owned())?;
+            .body(body)?;
         let mut reply = self
             .agent
             .run(request)
@@ -50,25 +67,12 @@ impl Client {
             .read_to_string()
             .context("read the reply")?;
         if status >= 400 {
-            bail!(self.error(&url, status, &text));
+            bail!(self.error(url, status, &text));
         }
         Ok(text)
     }
 
-    /// Sends a request and answers the `data` of the reply.
-    pub(super) fn data(
-        &self,
-        method: &str,
-        path: &str,
-        query: &[(&str, &str)],
-        body: &str,
-    ) -> Result<Value> {
-        let text = self.send(method, path, query, body)?;
-        let mut document: Value = serde_json::from_str(&text).context("decode the reply")?;
-        Ok(document["data"].take())
-    }
-
-    fn address(&self, path: &str, query: &[(&str, &str)]) -> String {
+    fn address(&self, path: &str, query: Query<'_>) -> String {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         pairs.extend_pairs(query.iter().filter(|(_, value)| !value.is_empty()));
         match pairs.finish().as_str() {

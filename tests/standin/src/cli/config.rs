@@ -4,9 +4,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
 
+use super::Session;
 use super::builtin::Format;
-use super::client::Client;
-use super::terminal::Terminal;
+use super::client::{self, Query};
 use crate::store::Vars;
 
 #[derive(Args)]
@@ -22,12 +22,8 @@ pub(super) struct Config {
 const VERBS: [&str; 4] = ["list", "get", "set", "unset"];
 
 impl Config {
-    pub(super) fn run(
-        mut self,
-        client: &Client,
-        format: Format,
-        terminal: &mut Terminal,
-    ) -> Result<()> {
+    /// Takes reference and verb off the words.
+    fn head(&mut self) -> (String, String) {
         // `vd config:set s/n A=1` arrives with the verb first.
         if self.words.len() > 1 && VERBS.contains(&self.words[0].as_str()) {
             self.words.swap(0, 1);
@@ -38,46 +34,7 @@ impl Config {
         } else {
             self.words.remove(0)
         };
-        let (scope, name) = reference.split_once('/').unwrap_or((&reference, ""));
-        let mut query = vec![("scope", scope), ("name", name)];
-        if self.no_restart {
-            query.push(("restart", "false"));
-        }
-        match verb.as_str() {
-            "list" | "get" => {
-                let vars = self.matching(client, &query)?;
-                show(&vars, format, terminal)
-            }
-            "set" => {
-                let vars = self.pairs()?;
-                client.send("POST", "/config", &query, &json!(vars).to_string())?;
-                show(&vars, format, terminal)
-            }
-            "unset" => {
-                for key in &self.words {
-                    let mut query = query.clone();
-                    query.push(("key", key));
-                    client.send("DELETE", "/config", &query, "")?;
-                    terminal.say(&format!("Unset {key}"));
-                }
-                Ok(())
-            }
-            other => bail!("unknown config verb {other:?} (want list, set, get, unset)"),
-        }
-    }
-
-    /// The keys that contain the given word, whatever its case.
-    fn matching(&self, client: &Client, query: &[(&str, &str)]) -> Result<Vars> {
-        let mut data = client.data("GET", "/config", query, "")?;
-        let mut vars: Vars = serde_json::from_value(data["vars"].take())?;
-        if let Some(pattern) = self.words.first() {
-            let needle = pattern.to_uppercase();
-            vars.retain(|key, _| key.to_uppercase().contains(&needle));
-            if vars.is_empty() {
-                bail!("no keys match {pattern:?}");
-            }
-        }
-        Ok(vars)
+        (reference, verb)
     }
 
     fn pairs(&self) -> Result<Vars> {
@@ -94,16 +51,60 @@ impl Config {
     }
 }
 
-fn show(vars: &Vars, format: Format, terminal: &mut Terminal) -> Result<()> {
-    if format == Format::Json {
-        terminal.say(&serde_json::to_string_pretty(vars)?);
-        return Ok(());
+impl Session<'_> {
+    pub(super) fn config(&mut self, mut config: Config, format: Format) -> Result<()> {
+        let (reference, verb) = config.head();
+        let (scope, name) = reference.split_once('/').unwrap_or((&reference, ""));
+        let restart = if config.no_restart { "false" } else { "" };
+        let query = [("scope", scope), ("name", name), ("restart", restart)];
+        match verb.as_str() {
+            "list" | "get" => {
+                let vars = self.matching(&query, config.words.first())?;
+                self.show(&vars, format)
+            }
+            "set" => {
+                let vars = config.pairs()?;
+                self.client.post("/config", &query, &json!(vars))?;
+                self.show(&vars, format)
+            }
+            "unset" => {
+                for key in &config.words {
+                    let mut query = query.to_vec();
+                    query.push(("key", key));
+                    self.client.delete("/config", &query)?;
+                    self.terminal.say(&format!("Unset {key}"));
+                }
+                Ok(())
+            }
+            other => bail!("unknown config verb {other:?} (want list, set, get, unset)"),
+        }
     }
-    if vars.is_empty() {
-        terminal.say("No environment variables set");
+
+    /// The keys that contain the given word, whatever its case.
+    fn matching(&self, query: Query<'_>, pattern: Option<&String>) -> Result<Vars> {
+        let mut data = client::data(&self.client.get("/config", query)?)?;
+        let mut vars: Vars = serde_json::from_value(data["vars"].take())?;
+        if let Some(pattern) = pattern {
+            let needle = pattern.to_uppercase();
+            vars.retain(|key, _| key.to_uppercase().contains(&needle));
+            if vars.is_empty() {
+                bail!("no keys match {pattern:?}");
+            }
+        }
+        Ok(vars)
     }
-    for (key, value) in vars {
-        terminal.say(&format!("{key}={value}"));
+
+    fn show(&mut self, vars: &Vars, format: Format) -> Result<()> {
+        if format == Format::Json {
+            self.terminal.say(&serde_json::to_string_pretty(vars)?);
+            return Ok(());
+        }
+        if vars.is_empty() {
+            self.terminal.say("No environment variables set");
+        }
+        for (key, value) in vars {
+            self.terminal.say(&format!("{key}={value}"));
+        }
+        Ok(())
     }
-    Ok(())
 }

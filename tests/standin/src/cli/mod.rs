@@ -118,10 +118,21 @@ impl Shim {
     }
 
     fn try_run(&self, words: &[String], terminal: &mut Terminal) -> Result<i32> {
-        let client = Client::new(&self.url, self.limit);
-        if let Some(outcome) = builtin::run(self, &client, words, terminal) {
-            return outcome;
+        let mut session = Session {
+            shim: self,
+            client: Client::new(&self.url, self.limit),
+            terminal,
+        };
+        match session.builtin(words) {
+            Some(outcome) => outcome,
+            None => session.dispatch(words),
         }
-        dispatch::run(self, &client, words, terminal)
     }
+}
+
+/// One command line at work.
+struct Session<'a> {
+    shim: &'a Shim,
+    client: Client,
+    terminal: &'a mut Terminal,
 }

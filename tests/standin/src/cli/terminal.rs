@@ -1,7 +1,6 @@
-//! Where the CLI prints: this process's own streams, or memory. The only file that prints.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! Where the CLI prints: this process's own streams, or memory.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -43,7 +42,8 @@ impl Terminal {
     /// One line on stdout.
     pub(super) fn say(&mut self, line: &str) {
         match self {
-            Self::Inherited => println!("{line}"),
+            // Nobody reads on: nothing is left to say.
+            Self::Inherited => writeln!(io::stdout(), "{line}").unwrap_or_default(),
             Self::Captured { stdout, .. } => stdout.extend(format!("{line}\n").bytes()),
         }
     }
@@ -51,7 +51,7 @@ impl Terminal {
     /// One line on stderr.
     pub(super) fn complain(&mut self, line: &str) {
         match self {
-            Self::Inherited => eprintln!("{line}"),
+            Self::Inherited => writeln!(io::stderr(), "{line}").unwrap_or_default(),
             Self::Captured { stderr, .. } => stderr.extend(format!("{line}\n").bytes()),
         }
     }

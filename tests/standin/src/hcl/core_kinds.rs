@@ -48,8 +48,8 @@ pub(super) fn spec(kind: Kind, mut body: Map<String, Value>) -> Result<Value> {
     }
     coerce(&mut body);
     apply_defaults(kind, &mut body);
-    rename_labelled(&mut body, "volume_claim", "volume_claims")?;
-    rename_labelled(&mut body, "init", "inits")?;
+    rename_labelled(&mut body, ("volume_claim", "volume_claims"))?;
+    rename_labelled(&mut body, ("init", "inits"))?;
     if kind == Kind::Cronjob {
         return cronjob(body);
     }
@@ -91,7 +91,7 @@ fn coerce(body: &mut Map<String, Value>) {
 }
 
 /// `volume_claim "data" {…}` is written once or several times; the wire has a list with names.
-fn rename_labelled(body: &mut Map<String, Value>, block: &str, field: &str) -> Result<()> {
+fn rename_labelled(body: &mut Map<String, Value>, (block, field): (&str, &str)) -> Result<()> {
     let Some(blocks) = body.remove(block) else {
         return Ok(());
     };

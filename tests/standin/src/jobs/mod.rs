@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::clock;
 use crate::controller::Controller;
-use crate::engine::{ContainerSpec, Labels, Network};
+use crate::engine::{ContainerSpec, Labels};
 use crate::env;
 use crate::event::Event;
 use crate::manifest::{Kind, Manifest, ResourceId};
@@ -39,33 +39,67 @@ fn run_id() -> String {
 
 /// Notes in the status that a job exists; storing one does not run it.
 pub(crate) fn register(store: &Store, kind: Kind, manifest: &Manifest) -> Result<()> {
-    let (spec, schedule) = job_spec(kind, manifest)?;
-    store.update_status(kind, &manifest.id(), |status| {
-        status["image"] = Value::from(spec.image);
-        if let Some(schedule) = schedule {
-            status["schedule"] = schedule;
+    let job = Job::of(kind, manifest)?;
+    store.update_status(kind, &job.id, |status| {
+        status["image"] = Value::from(job.spec.image);
+        if kind == Kind::Cronjob {
+            status["schedule"] = manifest.spec["schedule"].clone();
         }
     })
 }
 
-/// The spec of a job, or of the job inside a cronjob, and the cronjob's schedule.
-fn job_spec(kind: Kind, manifest: &Manifest) -> Result<(PodSpec, Option<Value>)> {
-    let mut inner = manifest.clone();
-    let mut schedule = None;
-    if kind == Kind::Cronjob {
-        inner.spec = manifest.spec["job"].clone();
-        for limit in ["successful_history_limit", "failed_history_limit"] {
-            inner.spec[limit] = manifest.spec[limit].clone();
+/// A job, or the job inside a cronjob.
+struct Job {
+    kind: Kind,
+    id: ResourceId,
+    spec: PodSpec,
+}
+
+impl Job {
+    fn of(kind: Kind, manifest: &Manifest) -> Result<Self> {
+        let mut inner = manifest.clone();
+        if kind == Kind::Cronjob {
+            inner.spec = manifest.spec["job"].clone();
+            for limit in ["successful_history_limit", "failed_history_limit"] {
+                inner.spec[limit] = manifest.spec[limit].clone();
+            }
+            // The platform ignores labels here.
+            inner.spec["labels"] = Value::Null;
         }
-        // The platform ignores labels here.
-        inner.spec["labels"] = Value::Null;
-        schedule = Some(manifest.spec["schedule"].clone());
+        let (id, mut spec) = (manifest.id(), PodSpec::decode(&inner)?);
+        if spec.image.is_empty() {
+            spec.image = format!("{}:latest", id.app_id());
+        }
+        Ok(Self { kind, id, spec })
     }
-    let mut spec = PodSpec::decode(&inner)?;
-    if spec.image.is_empty() {
-        spec.image = format!("{}:latest", manifest.id().app_id());
+
+    /// The container of one run; its env file is written now.
+    fn container(&self, controller: &Controller, run_id: &str) -> Result<ContainerSpec> {
+        let (root, spec) = (&controller.root, &self.spec);
+        let own = env::path(root, &self.id);
+        env::write(
+            &own,
+            &env::merge(controller.store.bucket(&self.id), &spec.env),
+        )?;
+        let mut container = spec.container(Vec::new())?;
+        container.name = self.id.container(run_id);
+        container.labels = self.labels(run_id);
+        container.env_files = env::files_from(root, &self.id.scope, &spec.env_from)?;
+        container.env_files.push(own.to_string_lossy().into_owned());
+        Ok(container)
     }
-    Ok((spec, schedule))
+
+    fn labels(&self, run_id: &str) -> Labels {
+        let mut all = labels(self.kind, &self.id, run_id);
+        all.push(("voodu.created_at".to_owned(), clock::now()));
+        all.push(("voodu.role".to_owned(), self.kind.to_string()));
+        let own = self.spec.labels.iter();
+        all.extend(
+            own.filter(|(key, _)| !RESERVED_LABELS.contains(&key.as_str()))
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
+        all
+    }
 }
 
 impl Controller {
@@ -77,16 +111,15 @@ impl Controller {
         if kind == Kind::Cronjob && manifest.spec["suspend"] == true {
             return Ok(Run::never());
         }
-        let (spec, _) = job_spec(kind, &manifest)?;
-        let limits = Limits::of(&spec);
+        let job = Job::of(kind, &manifest)?;
         let mut run = Run::started(run_id());
-        let container = self.job_container(kind, id, &spec, &run.id)?;
-        self.remember(kind, id, &run, limits)?;
+        let container = job.container(self, &run.id)?;
+        self.remember(&job, &run)?;
         match self.run_container(&container) {
             Ok(code) => run.finish(code),
             Err(error) => run.break_off(&format!("{error:#}")),
         }
-        self.remember(kind, id, &run, limits)?;
+        self.remember(&job, &run)?;
         self.collect_old_runs(kind, id)?;
         self.record(Event::RunFinished {
             resource: manifest.reference(),
@@ -101,47 +134,9 @@ impl Controller {
         self.engine.wait(&container.name)
     }
 
-    fn job_container(
-        &self,
-        kind: Kind,
-        id: &ResourceId,
-        spec: &PodSpec,
-        run_id: &str,
-    ) -> Result<ContainerSpec> {
-        let own = env::path(&self.root, id);
-        env::write(&own, &env::merge(self.store.bucket(id), &spec.env))?;
-        let mut env_files = env::files_from(&self.root, &id.scope, &spec.env_from)?;
-        env_files.push(own.to_string_lossy().into_owned());
-        let (cpus, memory) = PodSpec::limits(spec.resources.as_ref())?;
-        let network = if spec.network_mode.is_empty() {
-            Network::Bridges {
-                networks: spec.networks.clone(),
-                aliases: Vec::new(),
-            }
-        } else {
-            Network::Mode(spec.network_mode.clone())
-        };
-        Ok(ContainerSpec {
-            name: id.container(run_id),
-            image: spec.image.clone(),
-            command: spec.command.clone(),
-            labels: job_labels(kind, id, spec, run_id),
-            network,
-            extra_hosts: spec.extra_hosts.clone(),
-            cap_add: spec.cap_add.clone(),
-            env_files,
-            volumes: spec.volumes.clone(),
-            ulimits: spec.ulimits.clone(),
-            cpus,
-            memory,
-            log: spec.log(),
-            docker_options: spec.docker_options.clone(),
-            ..ContainerSpec::default()
-        })
-    }
-
-    fn remember(&self, kind: Kind, id: &ResourceId, run: &Run, limits: Limits) -> Result<()> {
-        self.store.update_status(kind, id, |status| {
+    fn remember(&self, job: &Job, run: &Run) -> Result<()> {
+        let limits = Limits::of(&job.spec);
+        self.store.update_status(job.kind, &job.id, |status| {
             let history = history::with(&status["history"], run, limits);
             status["history"] = history;
             status["last_run"] = json!(run);
@@ -165,16 +160,4 @@ impl Controller {
         }
         Ok(())
     }
-}
-
-fn job_labels(kind: Kind, id: &ResourceId, spec: &PodSpec, run_id: &str) -> Labels {
-    let mut all = labels(kind, id, run_id);
-    all.push(("voodu.created_at".to_owned(), clock::now()));
-    all.push(("voodu.role".to_owned(), kind.to_string()));
-    let own = spec.labels.iter();
-    all.extend(
-        own.filter(|(key, _)| !RESERVED_LABELS.contains(&key.as_str()))
-            .map(|(key, value)| (key.clone(), value.clone())),
-    );
-    all
 }

@@ -51,6 +51,7 @@ fn http(address: &str, get: &HttpGet, timeout: Duration) -> bool {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(timeout))
         .http_status_as_error(false)
+        .proxy(None)
         .build()
         .into();
     let mut request = agent.get(format!("http://{address}:{}/{path}", get.port));

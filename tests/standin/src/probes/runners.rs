@@ -75,8 +75,7 @@ impl Runners {
     pub(crate) fn start(
         &self,
         controller: &Arc<Controller>,
-        id: &ResourceId,
-        container: &str,
+        (id, container): (&ResourceId, &str),
         probes: &Probes,
     ) {
         let declared = probes.declared();

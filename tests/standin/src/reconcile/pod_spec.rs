@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{ports, resources};
-use crate::engine::BRIDGE;
+use crate::engine::{BRIDGE, ContainerSpec, Network};
 use crate::manifest::Manifest;
 use crate::probes::Probes;
 use crate::store::Vars;
@@ -136,8 +136,35 @@ impl PodSpec {
         ))
     }
 
+    /// The container that follows from the spec alone: no name, labels, env or ports yet.
+    pub(crate) fn container(&self, aliases: Vec<String>) -> Result<ContainerSpec> {
+        let (cpus, memory) = Self::limits(self.resources.as_ref())?;
+        let network = if self.network_mode.is_empty() {
+            Network::Bridges {
+                networks: self.networks.clone(),
+                aliases,
+            }
+        } else {
+            Network::Mode(self.network_mode.clone())
+        };
+        Ok(ContainerSpec {
+            image: self.image.clone(),
+            command: self.command.clone(),
+            network,
+            extra_hosts: self.extra_hosts.clone(),
+            cap_add: self.cap_add.clone(),
+            volumes: self.volumes.clone(),
+            ulimits: self.ulimits.clone(),
+            cpus,
+            memory,
+            log: self.log(),
+            docker_options: self.docker_options.clone(),
+            ..ContainerSpec::default()
+        })
+    }
+
     /// Size and number of log files.
-    pub(crate) fn log(&self) -> (String, u32) {
+    fn log(&self) -> (String, u32) {
         let logs = self.logs.clone().unwrap_or_default();
         let size = if logs.max_size.is_empty() {
             "10m".to_owned()

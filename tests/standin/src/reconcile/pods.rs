@@ -8,7 +8,7 @@ use super::pod_spec::PodSpec;
 use crate::assets;
 use crate::clock;
 use crate::controller::Controller;
-use crate::engine::{Container, ContainerSpec, Labels, Network};
+use crate::engine::{Container, Labels};
 use crate::env;
 use crate::event::Event;
 use crate::manifest::{Kind, Manifest, ResourceId};
@@ -117,37 +117,6 @@ impl PodPlan {
         labels
     }
 
-    /// What follows from the spec alone, for a container of any purpose.
-    pub(super) fn base(&self, replica: &str) -> Result<ContainerSpec> {
-        let spec = &self.spec;
-        let (cpus, memory) = PodSpec::limits(spec.resources.as_ref())?;
-        let network = if spec.network_mode.is_empty() {
-            Network::Bridges {
-                networks: spec.networks.clone(),
-                aliases: self.aliases(replica),
-            }
-        } else {
-            Network::Mode(spec.network_mode.clone())
-        };
-        Ok(ContainerSpec {
-            name: self.id.container(replica),
-            image: spec.image.clone(),
-            command: spec.command.clone(),
-            network,
-            extra_hosts: spec.extra_hosts.clone(),
-            cap_add: spec.cap_add.clone(),
-            env_files: self.env_files.clone(),
-            env: self.env(replica),
-            volumes: spec.volumes.clone(),
-            ulimits: spec.ulimits.clone(),
-            cpus,
-            memory,
-            log: spec.log(),
-            docker_options: spec.docker_options.clone(),
-            ..ContainerSpec::default()
-        })
-    }
-
     /// Runs the init containers, then the pod itself, then its probes.
     pub(super) fn create(
         &self,
@@ -155,7 +124,10 @@ impl PodPlan {
         replica: &str,
         claims: &[String],
     ) -> Result<()> {
-        let mut container = self.base(replica)?;
+        let mut container = self.spec.container(self.aliases(replica))?;
+        container.name = self.id.container(replica);
+        container.env_files.clone_from(&self.env_files);
+        container.env = self.env(replica);
         container.volumes.extend(claims.iter().cloned());
         self.run_inits(controller, replica, &container)?;
         container.labels = self.labels(replica, self.kind.as_str());
@@ -163,9 +135,8 @@ impl PodPlan {
         container.ports.clone_from(&self.spec.ports);
         controller.engine.run(&container)?;
         if let (true, Some(probes)) = (controller.probing, &self.spec.probes) {
-            controller
-                .runners
-                .start(controller, &self.id, &container.name, probes);
+            let pod = (&self.id, container.name.as_str());
+            controller.runners.start(controller, pod, probes);
         }
         Ok(())
     }

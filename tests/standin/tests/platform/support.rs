@@ -143,6 +143,7 @@ impl World {
     pub(crate) fn http(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .proxy(None)
             .build()
             .into();
         let request = ureq::http::Request::builder()
