@@ -4,6 +4,20 @@
 use std::ffi::OsString;
 use std::io;
 
+use anyhow::Context as _;
+
+use crate::controller::{self, Controller};
+use crate::docker::engine::Docker;
+use crate::docker::runner::Runner;
+use crate::model::refusal::Refusal;
+use crate::wire::dispatch::Invocation;
+
+/// Where the controller is when it did not call the plugin itself.
+const CONTROLLER_URL: &str = "VOODU_CONTROLLER_URL";
+
+/// Makes a controller's client for an address.
+pub(crate) type Connect<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Controller>, controller::Error>;
+
 /// The surroundings of one run.
 pub(crate) struct Context<'a> {
     /// Reads an environment variable.
@@ -12,4 +26,54 @@ pub(crate) struct Context<'a> {
     pub(crate) stdin: &'a dyn Fn() -> io::Result<Option<Vec<u8>>>,
     /// Fills a buffer with bytes that nobody can guess.
     pub(crate) random: &'a dyn Fn(&mut [u8]) -> io::Result<()>,
+    /// Not called before a command needs it: `expand` never does.
+    pub(crate) connect: Connect<'a>,
+    /// Starts processes.
+    pub(crate) runner: &'a dyn Runner,
+}
+
+/// One command's way to the controller.
+pub(crate) struct Session {
+    pub(crate) controller: Box<dyn Controller>,
+    pub(crate) caller: Caller,
+}
+
+/// Who started the plugin.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The controller: it carries out the actions of the reply.
+    Controller,
+    /// An operator, with whatever was piped in.
+    Operator { input: Vec<u8> },
+}
+
+impl<'a> Context<'a> {
+    /// The machine's docker.
+    pub(crate) fn docker(&self) -> Docker<'a> {
+        Docker::new(self.runner)
+    }
+
+    /// Finds the controller: the one that called, else the one that the environment names.
+    pub(crate) fn session(&self) -> anyhow::Result<Session> {
+        let input = (self.stdin)().context("read standard input")?;
+        let input = input.unwrap_or_default();
+        let (url, caller) = match Invocation::parse(&input) {
+            Some(invocation) => (invocation.controller_url, Caller::Controller),
+            None => (self.named_url()?, Caller::Operator { input }),
+        };
+        Ok(Session {
+            controller: (self.connect)(&url)?,
+            caller,
+        })
+    }
+
+    fn named_url(&self) -> Result<String, Refusal> {
+        let named = (self.env)(CONTROLLER_URL).and_then(|url| url.into_string().ok());
+        named.filter(|url| !url.is_empty()).ok_or_else(|| {
+            Refusal::new(
+                "no controller is known: none called, and VOODU_CONTROLLER_URL is not set",
+                "run it as vd pg:<command>, or set VOODU_CONTROLLER_URL=http://127.0.0.1:8686",
+            )
+        })
+    }
 }

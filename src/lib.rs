@@ -6,8 +6,11 @@
 //! ```text
 //! model      the words of the README as values: checked once, no I/O
 //! wire       the controller's JSON, field for field
+//! controller the seam to the controller: what is stored there
+//! docker     the seam to docker: command lines as values, one place that starts processes
+//! postgres   what is said to a running server
 //! expand     a block becomes manifests and actions; pure, with the templates
-//! cluster    what runs on this host: the topology record
+//! cluster    a cluster as it is stored and as it runs; the topology record
 //! context    what a command may touch
 //! output     the one door out: documents, errors, exit codes
 //! commands   one file, one command
@@ -22,11 +25,14 @@ mod cli;
 mod cluster;
 mod commands;
 mod context;
+mod controller;
+mod docker;
 #[cfg(test)]
 mod docs;
 mod expand;
 mod model;
 mod output;
+mod postgres;
 mod wire;
 
 use std::io::{self, IsTerminal as _, Read as _};
@@ -37,6 +43,9 @@ use clap::error::ErrorKind;
 
 use cli::Cli;
 use context::Context;
+use controller::Controller;
+use controller::http::HttpController;
+use docker::runner::SystemRunner;
 use output::{Failure, Reply};
 
 /// Runs the command of this process' arguments: exit code 0 when it is done, 1 when it failed or
@@ -54,6 +63,8 @@ fn outcome() -> Result<Reply, Failure> {
         env: &|name| std::env::var_os(name),
         stdin: &stdin,
         random: &|bytes| getrandom::fill(bytes).map_err(io::Error::from),
+        connect: &connect,
+        runner: &SystemRunner,
     };
     cli.run(&context).map_err(Failure::Command)
 }
@@ -64,6 +75,10 @@ fn asked_for(error: clap::Error) -> Result<Reply, Failure> {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Reply::Text(error.to_string())),
         _ => Err(Failure::Usage(error)),
     }
+}
+
+fn connect(url: &str) -> Result<Box<dyn Controller>, controller::Error> {
+    Ok(Box::new(HttpController::at(url)?))
 }
 
 fn stdin() -> io::Result<Option<Vec<u8>>> {

@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
+use crate::controller;
 use crate::model::refusal::Refusal;
+use crate::wire::action::Action;
+use crate::wire::dispatch::Outcome;
 use crate::wire::envelope::Envelope;
 
 /// What a command returns.
@@ -15,6 +18,8 @@ pub(crate) enum Reply {
     /// The document for the controller, or the one that `-o json` asked for.
     Document(String),
     Text(String),
+    /// A command of the operator's own took the terminal and ended with that exit code.
+    Ended(u8),
 }
 
 impl Reply {
@@ -23,6 +28,17 @@ impl Reply {
         Ok(Self::Document(serde_json::to_string(&Envelope::Ok {
             data,
         })?))
+    }
+
+    /// A reply to `vd`: what the operator reads, and what the controller then does.
+    pub(crate) fn dispatch(
+        message: impl Into<String>,
+        actions: impl IntoIterator<Item = Action>,
+    ) -> anyhow::Result<Self> {
+        Self::ok(Outcome {
+            message: message.into(),
+            actions: actions.into_iter().collect(),
+        })
     }
 }
 
@@ -38,6 +54,7 @@ pub(crate) enum Failure {
 pub(crate) fn deliver(outcome: &Result<Reply, Failure>) -> ExitCode {
     let (written, code) = match outcome {
         Ok(Reply::Document(text) | Reply::Text(text)) => (to_stdout(text), 0),
+        Ok(Reply::Ended(code)) => (Ok(()), *code),
         Err(failure) => (failure.write(), failure.exit_code()),
     };
     match written {
@@ -98,7 +115,8 @@ fn is_missing_command(error: &clap::Error) -> bool {
 }
 
 fn hint(error: &anyhow::Error) -> Option<&str> {
-    error.downcast_ref().map(Refusal::next)
+    let of_refusal = error.downcast_ref().map(Refusal::next);
+    of_refusal.or_else(|| error.downcast_ref().map(controller::Error::next))
 }
 
 fn to_stdout(text: &str) -> io::Result<()> {

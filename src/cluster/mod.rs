@@ -1,3 +1,148 @@
-//! What runs on this host and is shared by several commands.
+//! A cluster as it is stored and as it runs: what several commands start from.
 
 pub(crate) mod record_file;
+
+use serde_json::{Map, Value};
+
+use crate::controller::{Controller, Kind, Layers};
+use crate::docker::engine::{Docker, Pod};
+use crate::docker::runner::Failure;
+use crate::model::bucket::{Bucket, Vars, keys};
+use crate::model::connection::Connection;
+use crate::model::consumers::Consumers;
+use crate::model::ordinal::Ordinal;
+use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
+use crate::model::topology::Topology;
+use crate::model::topology_record::TopologyRecord;
+use crate::wire::action::{Action, Restart};
+use crate::wire::deployed_spec::DeployedSpec;
+
+/// What is known of a cluster without asking its pods.
+pub(crate) struct Cluster {
+    pub(crate) reference: ResourceRef,
+    pub(crate) deployed: DeployedSpec,
+    pub(crate) bucket: Bucket,
+    /// This cluster's own; none before the first boot, or behind a named volume.
+    pub(crate) record: Option<TopologyRecord>,
+    config: Map<String, Value>,
+}
+
+impl Cluster {
+    /// Asks the controller for a cluster, and reads its record on this host.
+    pub(crate) fn load(
+        controller: &dyn Controller,
+        reference: &ResourceRef,
+    ) -> anyhow::Result<Self> {
+        let stored = controller.spec(Kind::Statefulset, reference)?;
+        let stored = stored.ok_or_else(|| {
+            Refusal::new(
+                format!("{reference}: there is no postgres cluster of that name"),
+                "check the spelling, or apply its block first: vd apply -f <file>",
+            )
+        })?;
+        let deployed = DeployedSpec::read(reference, stored)?;
+        let config = controller.config(reference, Layers::Merged)?;
+        let record = match deployed.backups_dir() {
+            Some(dir) => record_file::read(dir)?,
+            None => None,
+        };
+        Ok(Self {
+            bucket: Bucket::read(&config, reference)?,
+            // Another cluster's record says nothing about this one.
+            record: record.filter(|record| record.cluster == deployed.cluster_id),
+            reference: reference.clone(),
+            deployed,
+            config,
+        })
+    }
+
+    /// The pods and today's primary: the record's, else the initial one.
+    pub(crate) fn topology(&self) -> Result<Topology> {
+        let recorded = self.record.as_ref().map(|record| record.primary);
+        let primary = recorded
+            .or(self.bucket.initial_primary)
+            .unwrap_or(self.deployed.initial_primary);
+        Topology::new(self.reference.clone(), self.deployed.replicas, primary)
+    }
+
+    /// The linked applications.
+    pub(crate) fn consumers(&self) -> Result<Consumers> {
+        Consumers::read(&Vars {
+            config: &self.config,
+            cluster: &self.reference,
+        })
+    }
+
+    /// How applications reach the cluster.
+    pub(crate) fn connection(&self) -> Result<Connection<'_>> {
+        let password = self.bucket.password.as_ref().ok_or_else(|| {
+            let (cluster, key) = (&self.reference, keys::PASSWORD);
+            Refusal::new(
+                format!("{cluster}: {key} is missing in the config"),
+                format!(
+                    "put it back with vd config {cluster} set {key}=…, or run vd pg:new-password {cluster}"
+                ),
+            )
+        })?;
+        Ok(Connection {
+            user: &self.deployed.user,
+            password,
+            database: &self.deployed.database,
+            port: self.deployed.port,
+        })
+    }
+
+    /// Changes keys of the cluster's bucket that must not restart its pods, and puts the mirror of
+    /// the record right on the way.
+    pub(crate) fn bookkeeping(&self, kv: Vec<(&'static str, String)>) -> Option<Action> {
+        let as_stored = |(key, value): &(&'static str, String)| {
+            let stored = self.config.get(*key).and_then(Value::as_str);
+            stored.unwrap_or_default() == value
+        };
+        let mut kv = kv;
+        kv.extend(self.mirror());
+        kv.retain(|pair| !as_stored(pair));
+        if kv.is_empty() {
+            return None;
+        }
+        Some(Action::set(&self.reference, kv, Restart::Skip))
+    }
+
+    /// What the bucket should say about the primary. Without a record it is left alone.
+    fn mirror(&self) -> Option<(&'static str, String)> {
+        let record = self.record.as_ref()?;
+        Some((keys::PRIMARY_ORDINAL, record.primary.to_string()))
+    }
+
+    /// The container of a pod, when it runs.
+    pub(crate) fn running(&self, docker: Docker<'_>, pod: Ordinal) -> anyhow::Result<Pod> {
+        let container = self.reference.container(pod);
+        let pods = docker.pods(&self.reference)?;
+        let found = pods.into_iter().find(|found| found.ordinal == pod);
+        let found = found.ok_or_else(|| {
+            Refusal::new(
+                format!("pod {container} does not exist"),
+                "apply the cluster's block again: vd apply -f <file>",
+            )
+        })?;
+        if found.is_running() {
+            return Ok(found);
+        }
+        let next = match &found.state[..] {
+            "paused" => format!("run docker unpause {container}"),
+            _ => format!("its log says why: docker logs {container}"),
+        };
+        let state = &found.state;
+        Err(Refusal::new(
+            format!("pod {container} is not running, it is {state}"),
+            next,
+        )
+        .into())
+    }
+
+    /// Every container of the cluster, running or not.
+    pub(crate) fn pods(&self, docker: Docker<'_>) -> std::result::Result<Vec<Pod>, Failure> {
+        docker.pods(&self.reference)
+    }
+}

@@ -138,7 +138,9 @@ fn owner(name: &str) -> Option<&'static str> {
         }
         "PG_PRIMARY_ORDINAL" => "use vd pg:promote <ref> --replica N",
         keys::EXPOSE_PUBLIC => "use vd pg:expose <ref>",
-        keys::LINKED_CONSUMERS | keys::LINKED_READERS => "use vd pg:link <ref> <consumer>",
+        keys::LINKED_CONSUMERS | keys::LINKED_READERS | keys::LINKED_BALANCED => {
+            "use vd pg:link <ref> <consumer>"
+        }
         keys::BACKUP_KEEP | keys::BACKUP_MAX_AGE | keys::BACKUP_COMPRESS => {
             "use vd config <ref> set, which restarts nothing when the key is pinned"
         }

@@ -27,6 +27,7 @@ pub(crate) mod keys {
     pub(crate) const BACKUP_COMPRESS: &str = "BACKUP_COMPRESS";
     pub(crate) const LINKED_CONSUMERS: &str = "POSTGRES_LINKED_CONSUMERS";
     pub(crate) const LINKED_READERS: &str = "POSTGRES_LINKED_READERS";
+    pub(crate) const LINKED_BALANCED: &str = "POSTGRES_LINKED_BALANCED";
 
     /// The keys that change in normal operation. Every bucket key reaches the pods' environment,
     /// so these are pinned there with a constant value, or each change would restart the pods.
@@ -35,6 +36,7 @@ pub(crate) mod keys {
         BACKUP_KEEP,
         BACKUP_MAX_AGE,
         EXPOSE_PUBLIC,
+        LINKED_BALANCED,
         LINKED_CONSUMERS,
         LINKED_READERS,
         REPLICATION_PASSWORD,
@@ -72,14 +74,15 @@ impl Bucket {
     }
 }
 
-struct Vars<'a> {
-    config: &'a Map<String, Value>,
-    cluster: &'a ResourceRef,
+/// The variables of a cluster's bucket.
+pub(crate) struct Vars<'a> {
+    pub(crate) config: &'a Map<String, Value>,
+    pub(crate) cluster: &'a ResourceRef,
 }
 
 impl Vars<'_> {
     /// A key's value; the bucket does not store empty ones.
-    fn text(&self, key: &str) -> Result<Option<&str>> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&str>> {
         match field::present(self.config, key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),

@@ -12,6 +12,11 @@ pub(crate) struct Ordinal(u16);
 pub(crate) struct NotAnOrdinal;
 
 impl Ordinal {
+    /// The pods of a statefulset of that many replicas.
+    pub(crate) fn all(replicas: u16) -> impl Iterator<Item = Self> {
+        (0..replicas).map(Self)
+    }
+
     /// Whether a statefulset of that many replicas has this pod.
     pub(crate) fn exists_with(self, replicas: u16) -> bool {
         self.0 < replicas
@@ -30,6 +35,14 @@ impl FromStr for Ordinal {
         }
     }
 }
+
+impl fmt::Display for NotAnOrdinal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a pod's number such as 0")
+    }
+}
+
+impl std::error::Error for NotAnOrdinal {}
 
 impl fmt::Display for Ordinal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

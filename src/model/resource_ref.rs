@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use crate::model::excerpt::excerpt;
+use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
 
 /// A checked scope and name. Both match `[A-Za-z0-9][A-Za-z0-9_-]*`: they become container and
 /// DNS names, asset references and host paths, and the platform checks neither.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ResourceRef {
     scope: String,
     name: String,
@@ -49,6 +51,16 @@ impl ResourceRef {
         format!("{}-{}:latest", self.scope, self.name)
     }
 
+    /// The container of a pod.
+    pub(crate) fn container(&self, pod: Ordinal) -> String {
+        format!("{}-{}.{pod}", self.scope, self.name)
+    }
+
+    /// A pod's DNS name, which voodu lower-cases.
+    pub(crate) fn host(&self, pod: Ordinal) -> String {
+        format!("{}-{pod}{}", self.name, self.dns_suffix()).to_lowercase()
+    }
+
     /// What follows a pod's name in its DNS name: `db-0` + `.clowk-lp.voodu`.
     pub(crate) fn dns_suffix(&self) -> String {
         format!(".{}.voodu", self.scope)
@@ -68,6 +80,21 @@ impl ResourceRef {
 impl fmt::Display for ResourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.scope, self.name)
+    }
+}
+
+impl FromStr for ResourceRef {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let next = "write both, as in clowk-lp/db";
+        match text.split_once('/') {
+            Some((scope, name)) if !scope.is_empty() => Self::new(scope, name),
+            _ => Err(Refusal::new(
+                format!("expected <scope>/<name>, got {}", excerpt(text)),
+                next,
+            )),
+        }
     }
 }
 

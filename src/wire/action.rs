@@ -1,8 +1,11 @@
-//! What a plugin asks the controller to do besides storing manifests.
+//! What a plugin asks the controller to do, and to hand to the operator's CLI.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use crate::model::resource_ref::ResourceRef;
+use crate::wire::manifest::Manifest;
 
 /// One action on the resource `scope/name`.
 #[derive(Debug, Serialize)]
@@ -11,13 +14,45 @@ pub(crate) struct Action {
     verb: Verb,
     scope: String,
     name: String,
+    /// The line that the operator sees instead of the controller's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Verb {
-    /// Merges into the bucket.
-    ConfigSet { kv: BTreeMap<&'static str, String> },
+    /// Merges into the bucket; an empty value deletes its key.
+    ConfigSet {
+        kv: BTreeMap<&'static str, String>,
+        #[serde(rename = "skip_restart", skip_serializing_if = "is_rolling")]
+        restart: Restart,
+    },
+    /// Stores a manifest as it is, without another expand.
+    ApplyManifest { manifest: Manifest },
+    /// Runs on the operator's side of the CLI.
+    ExecLocal { command: Vec<String> },
+}
+
+/// What a changed bucket does to the pods of its resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restart {
+    /// Replaces those whose environment changes.
+    Rolling,
+    /// Nothing now. A key that the manifest's own env does not shadow waits for the next apply.
+    Skip,
+}
+
+impl Serialize for Restart {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(*self == Self::Skip)
+    }
+}
+
+/// Serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_rolling(restart: &Restart) -> bool {
+    *restart == Restart::Rolling
 }
 
 impl Action {
@@ -27,27 +62,94 @@ impl Action {
         name: &str,
         kv: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
+        let target = (scope.to_owned(), name.to_owned());
+        Self::new(target, set(kv, Restart::Rolling))
+    }
+
+    /// Stores values in the bucket of a resource.
+    pub(crate) fn set(
+        target: &ResourceRef,
+        kv: impl IntoIterator<Item = (&'static str, String)>,
+        restart: Restart,
+    ) -> Self {
+        Self::new(owned(target), set(kv, restart))
+    }
+
+    /// Stores the manifest of a resource.
+    pub(crate) fn apply_manifest(target: &ResourceRef, manifest: Manifest) -> Self {
+        Self::new(owned(target), Verb::ApplyManifest { manifest })
+    }
+
+    /// Lets the operator's CLI run a command.
+    pub(crate) fn exec_local(target: &ResourceRef, command: Vec<String>) -> Self {
+        Self::new(owned(target), Verb::ExecLocal { command })
+    }
+
+    fn new((scope, name): (String, String), verb: Verb) -> Self {
         Self {
-            verb: Verb::ConfigSet {
-                kv: kv.into_iter().collect(),
-            },
-            scope: scope.to_owned(),
-            name: name.to_owned(),
+            verb,
+            scope,
+            name,
+            summary: None,
         }
+    }
+
+    /// The same action with a line of its own for the operator.
+    pub(crate) fn summary(mut self, line: impl Into<String>) -> Self {
+        self.summary = Some(line.into());
+        self
+    }
+}
+
+fn owned(target: &ResourceRef) -> (String, String) {
+    (target.scope().to_owned(), target.name().to_owned())
+}
+
+fn set(kv: impl IntoIterator<Item = (&'static str, String)>, restart: Restart) -> Verb {
+    Verb::ConfigSet {
+        kv: kv.into_iter().collect(),
+        restart,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn db() -> ResourceRef {
+        ResourceRef::new("clowk-lp", "db").unwrap()
+    }
+
+    #[track_caller]
+    fn case(action: Action, expected: &Value) {
+        assert_eq!(&serde_json::to_value(action).unwrap(), expected);
+    }
 
     #[test]
     fn the_fields_of_a_config_set() {
-        let action = Action::config_set("clowk-lp", "db", [("A", "1".to_owned())]);
-        assert_eq!(
-            serde_json::to_value(action).unwrap(),
-            json!({"type": "config_set", "scope": "clowk-lp", "name": "db", "kv": {"A": "1"}})
+        case(
+            Action::config_set("clowk-lp", "db", [("A", "1".to_owned())]),
+            &json!({"type": "config_set", "scope": "clowk-lp", "name": "db", "kv": {"A": "1"}}),
+        );
+        case(
+            Action::set(&db(), [("A", String::new())], Restart::Skip).summary("forgot A"),
+            &json!({"type": "config_set", "scope": "clowk-lp", "name": "db", "kv": {"A": ""},
+                "skip_restart": true, "summary": "forgot A"}),
+        );
+    }
+
+    #[test]
+    fn the_fields_of_the_others() {
+        let manifest = Manifest::statefulset("clowk-lp", "db", json!({"replicas": 1}));
+        case(
+            Action::apply_manifest(&db(), manifest),
+            &json!({"type": "apply_manifest", "scope": "clowk-lp", "name": "db", "manifest":
+                {"kind": "statefulset", "scope": "clowk-lp", "name": "db", "spec": {"replicas": 1}}}),
+        );
+        case(
+            Action::exec_local(&db(), vec!["true".to_owned()]),
+            &json!({"type": "exec_local", "scope": "clowk-lp", "name": "db", "command": ["true"]}),
         );
     }
 }

@@ -1,0 +1,202 @@
+//! The controller over HTTP.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
+use serde_json::{Map, Value};
+
+use crate::controller::{Controller, Error, Kind, Layers, Problem};
+use crate::model::resource_ref::ResourceRef;
+
+/// For one whole answer, connecting included.
+const SECONDS: u64 = 5;
+
+/// A controller that listens somewhere.
+pub(crate) struct HttpController {
+    url: String,
+    base: Url,
+    client: Client,
+}
+
+impl HttpController {
+    /// Prepares to ask the controller at that address; nothing is sent yet.
+    pub(crate) fn at(url: &str) -> Result<Self, Error> {
+        let url = url.trim_end_matches('/').to_owned();
+        let error = |problem| Error {
+            url: url.clone(),
+            problem,
+        };
+        let base = Url::parse(&url).ok().filter(|base| base.scheme() == "http");
+        let base = base.ok_or_else(|| error(Problem::NotAnAddress))?;
+        let client = Client::builder()
+            .timeout(Duration::from_secs(SECONDS))
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|cause| error(Problem::Unreachable(cause.to_string())))?;
+        Ok(Self { url, base, client })
+    }
+
+    /// The `data` of an answer; `None` when the controller says that there is no such thing.
+    fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Error> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url.query_pairs_mut().extend_pairs(query);
+        let fail = |cause: reqwest::Error| self.error(problem(&cause));
+        let response = self.client.get(url).send().map_err(fail)?;
+        let status = response.status().as_u16();
+        let body = response.bytes().map_err(fail)?;
+        data(status, &body).map_err(|problem| self.error(problem))
+    }
+
+    fn error(&self, problem: Problem) -> Error {
+        Error {
+            url: self.url.clone(),
+            problem,
+        }
+    }
+}
+
+impl Controller for HttpController {
+    fn spec(&self, kind: Kind, target: &ResourceRef) -> Result<Option<Map<String, Value>>, Error> {
+        let kind = kind.to_string();
+        let query = [
+            ("kind", &kind[..]),
+            ("scope", target.scope()),
+            ("name", target.name()),
+        ];
+        let Some(mut data) = self.get("/describe", &query)? else {
+            return Ok(None);
+        };
+        match data.pointer_mut("/manifest/spec").map(Value::take) {
+            Some(Value::Object(spec)) => Ok(Some(spec)),
+            _ => Err(self.error(Problem::NotItsJson)),
+        }
+    }
+
+    fn config(&self, target: &ResourceRef, layers: Layers) -> Result<Map<String, Value>, Error> {
+        let merge = match layers {
+            Layers::Merged => "true",
+            Layers::Own => "false",
+        };
+        let query = [
+            ("scope", target.scope()),
+            ("name", target.name()),
+            ("merge", merge),
+        ];
+        let data = self.get("/config", &query)?;
+        match data.map(|mut data| data["vars"].take()) {
+            None | Some(Value::Null) => Ok(Map::new()),
+            Some(Value::Object(vars)) => Ok(vars),
+            Some(_) => Err(self.error(Problem::NotItsJson)),
+        }
+    }
+}
+
+fn problem(cause: &reqwest::Error) -> Problem {
+    if cause.is_timeout() {
+        Problem::TooSlow(SECONDS)
+    } else if cause.is_connect() {
+        Problem::Unreachable(innermost(cause))
+    } else {
+        Problem::BrokeOff
+    }
+}
+
+/// The cause of the causes: `Connection refused (os error 111)`.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut text = String::new();
+    while let Some(error) = cause {
+        text = error.to_string();
+        cause = error.source();
+    }
+    text
+}
+
+/// What an answer means. Only an envelope can say that something does not exist: a plain 404 comes
+/// from somebody who is no controller.
+fn data(status: u16, body: &[u8]) -> Result<Option<Value>, Problem> {
+    let document: Option<Value> = serde_json::from_slice(body).ok();
+    let envelope = document.filter(|document| document["status"].is_string());
+    let Some(mut envelope) = envelope else {
+        return Err(match status {
+            200..=299 => Problem::NotItsJson,
+            _ => Problem::Refused(status, None),
+        });
+    };
+    match (status, envelope["status"].as_str()) {
+        (200..=299, Some("ok")) => match envelope["data"].take() {
+            data @ Value::Object(_) => Ok(Some(data)),
+            _ => Err(Problem::NotItsJson),
+        },
+        (404, _) => Ok(None),
+        _ => Err(Problem::Refused(
+            status,
+            envelope["error"].as_str().map(str::to_owned),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_answer_means() {
+        for (status, body, expected) in [
+            (
+                200,
+                r#"{"status":"ok","data":{"vars":{}}}"#,
+                Ok(Some(json!({"vars": {}}))),
+            ),
+            (404, r#"{"status":"error","error":"not found"}"#, Ok(None)),
+            (404, "404 page not found", Err(Problem::Refused(404, None))),
+            (500, "oops", Err(Problem::Refused(500, None))),
+            (
+                500,
+                r#"{"status":"error","error":"no store"}"#,
+                Err(Problem::Refused(500, Some("no store".into()))),
+            ),
+            (
+                200,
+                r#"{"status":"error","error":"x"}"#,
+                Err(Problem::Refused(200, Some("x".into()))),
+            ),
+            (200, "<html>", Err(Problem::NotItsJson)),
+            (200, "{}", Err(Problem::NotItsJson)),
+            (200, r#"{"status":"ok"}"#, Err(Problem::NotItsJson)),
+            (
+                200,
+                r#"{"status":"ok","data":[]}"#,
+                Err(Problem::NotItsJson),
+            ),
+            (200, r#"{"status":"ok","da"#, Err(Problem::NotItsJson)),
+        ] {
+            assert_eq!(data(status, body.as_bytes()), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn only_http_is_an_address() {
+        for url in ["", "127.0.0.1:8686", "https://x", "unix:///run/x"] {
+            let error = HttpController::at(url).err().unwrap();
+            assert!(error.next().contains("VOODU_CONTROLLER_URL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_closed_port_is_one_clear_sentence() {
+        let controller = HttpController::at("http://127.0.0.1:9/").unwrap();
+        let target = ResourceRef::new("s", "db").unwrap();
+        let error = controller.config(&target, Layers::Own).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the controller at http://127.0.0.1:9 cannot be reached: Connection refused (os error 111)"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! What is asked of docker, as verbs: builds the command line, reads what it prints.
+
+use std::num::NonZeroU16;
+
+use crate::docker::invocation::Invocation;
+use crate::docker::published::{Published, published};
+use crate::docker::runner::{Failure, Runner};
+use crate::model::ordinal::Ordinal;
+use crate::model::resource_ref::ResourceRef;
+
+/// The machine's docker.
+#[derive(Clone, Copy)]
+pub(crate) struct Docker<'a> {
+    runner: &'a dyn Runner,
+}
+
+/// A container of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pod {
+    pub(crate) ordinal: Ordinal,
+    pub(crate) container: String,
+    /// Docker's word: `running`, `paused`, `restarting`, `exited`, `created`, `dead`.
+    pub(crate) state: String,
+}
+
+impl Pod {
+    /// Whether commands can be run in it.
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == "running"
+    }
+}
+
+impl<'a> Docker<'a> {
+    /// Docker, reached with that runner.
+    pub(crate) fn new(runner: &'a dyn Runner) -> Self {
+        Self { runner }
+    }
+
+    /// The containers of a cluster, running or not, in order.
+    pub(crate) fn pods(&self, cluster: &ResourceRef) -> Result<Vec<Pod>, Failure> {
+        let scope = format!("label=voodu.scope={}", cluster.scope());
+        let name = format!("label=voodu.name={}", cluster.name());
+        let invocation = Invocation::docker([
+            "ps",
+            "-a",
+            "--filter",
+            "label=voodu.kind=statefulset",
+            "--filter",
+            &scope,
+            "--filter",
+            &name,
+            "--format",
+            "{{.Names}}\t{{.State}}\t{{.Label \"voodu.replica_ordinal\"}}",
+        ]);
+        let printed = self.ask(&invocation)?;
+        let mut pods = lines(&invocation, &printed, pod)?;
+        pods.sort_by_key(|pod| pod.ordinal);
+        Ok(pods)
+    }
+
+    /// The containers that publish a TCP port of the host, running ones only.
+    pub(crate) fn holders(&self, host_port: NonZeroU16) -> Result<Vec<Published>, Failure> {
+        let invocation =
+            Invocation::docker(["ps", "--no-trunc", "--format", "{{.Names}}\t{{.Ports}}"]);
+        let printed = self.ask(&invocation)?;
+        let containers = lines(&invocation, &printed, published)?;
+        let holds = |published: &Published| published.ports.contains(host_port.get());
+        Ok(containers.into_iter().filter(holds).collect())
+    }
+
+    /// A container's own address on the platform's network.
+    pub(crate) fn address(&self, container: &str) -> Result<String, Failure> {
+        let format = "{{with index .NetworkSettings.Networks \"voodu0\"}}{{.IPAddress}}{{end}}";
+        let invocation = Invocation::docker(["inspect", "-f", format, container]);
+        let printed = self.ask(&invocation)?;
+        match printed.trim() {
+            "" => Err(Failure::unexpected(&invocation, "no address")),
+            address => Ok(address.to_owned()),
+        }
+    }
+
+    /// What a command line printed, when it succeeded.
+    pub(crate) fn ask(&self, invocation: &Invocation) -> Result<String, Failure> {
+        self.runner.capture(invocation)?.succeeded(invocation)
+    }
+}
+
+fn lines<T>(
+    invocation: &Invocation,
+    printed: &str,
+    read: fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Failure> {
+    let lines = printed.lines().filter(|line| !line.is_empty());
+    lines
+        .map(|line| read(line).ok_or_else(|| Failure::unexpected(invocation, line)))
+        .collect()
+}
+
+fn pod(line: &str) -> Option<Pod> {
+    let mut fields = line.split('\t');
+    let (container, state, ordinal) = (fields.next()?, fields.next()?, fields.next()?);
+    Some(Pod {
+        ordinal: ordinal.parse().ok()?,
+        container: container.to_owned(),
+        state: state.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::fake::FakeRunner;
+
+    #[test]
+    fn the_pods_of_a_cluster_in_order() {
+        let runner = FakeRunner::default().prints(
+            "docker ps -a",
+            "s-db.1\texited\t1\ns-db.10\trunning\t10\ns-db.0\tpaused\t0\n",
+        );
+        let cluster = ResourceRef::new("s", "db").unwrap();
+        let pods = Docker::new(&runner).pods(&cluster).unwrap();
+        let found: Vec<_> = pods
+            .iter()
+            .map(|pod| (&pod.container[..], pod.is_running()))
+            .collect();
+        assert_eq!(
+            found,
+            [("s-db.0", false), ("s-db.1", false), ("s-db.10", true)]
+        );
+        let asked = runner.calls();
+        assert!(
+            asked[0].contains("label=voodu.scope=s --filter label=voodu.name=db"),
+            "{asked:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_ignored() {
+        let runner = FakeRunner::default().prints("docker ps", "s-db.0\trunning\tx\n");
+        let cluster = ResourceRef::new("s", "db").unwrap();
+        assert!(Docker::new(&runner).pods(&cluster).is_err());
+    }
+
+    #[test]
+    fn only_the_holders_of_that_port() {
+        let runner = FakeRunner::default().prints(
+            "docker ps",
+            "a\t0.0.0.0:5432->5432/tcp\nb\t5432/tcp\nc\t127.0.0.1:5432->80/tcp\n",
+        );
+        let port = NonZeroU16::new(5432).unwrap();
+        let holders = Docker::new(&runner).holders(port).unwrap();
+        let names: Vec<_> = holders.into_iter().map(|holder| holder.container).collect();
+        assert_eq!(names, ["a", "c"]);
+    }
+}

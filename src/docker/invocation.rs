@@ -1,0 +1,107 @@
+//! One command line, as a value.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::secret::Secret;
+
+/// How long a single question may take.
+pub(crate) const PROBE: Duration = Duration::from_secs(3);
+
+/// A program with its arguments. Secrets go through the environment or standard input, so that
+/// the arguments can be shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Invocation {
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(&'static str, Secret)>,
+    pub(crate) stdin: Vec<u8>,
+    pub(crate) limit: Duration,
+}
+
+impl Invocation {
+    /// A command line without input, killed after the time of one question.
+    pub(crate) fn new(argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            stdin: Vec::new(),
+            limit: PROBE,
+        }
+    }
+
+    /// A `docker` command line.
+    pub(crate) fn docker<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(std::iter::once("docker").chain(arguments))
+    }
+
+    /// A command inside a container, as the image's default user. The secrets become variables of
+    /// the command's environment; docker is told their names only.
+    pub(crate) fn exec<'a>(
+        container: &'a str,
+        secrets: &[(&'static str, &Secret)],
+        command: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let names = secrets.iter().flat_map(|(name, _)| ["-e", name]);
+        let arguments = ["exec", "-i"].into_iter().chain(names).chain([container]);
+        let mut invocation = Self::docker(arguments.chain(command));
+        for (name, secret) in secrets {
+            invocation.env.push((name, (*secret).clone()));
+        }
+        invocation
+    }
+
+    /// With that on its standard input.
+    pub(crate) fn stdin(mut self, stdin: impl Into<Vec<u8>>) -> Self {
+        self.stdin = stdin.into();
+        self
+    }
+
+    /// With another limit of time.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// The first words, enough to recognise it.
+impl fmt::Display for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 6;
+        let words = self.argv.iter().take(SHOWN).map(String::as_str);
+        f.write_str(&words.collect::<Vec<_>>().join(" "))?;
+        if self.argv.len() > SHOWN {
+            f.write_str(" …")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_in_the_environment_only() {
+        let secret = Secret::chosen("password", "hunter2").unwrap();
+        let invocation = Invocation::exec("s-db.0", &[("PGPASSWORD", &secret)], ["psql", "-X"]);
+        assert_eq!(
+            invocation.argv,
+            [
+                "docker",
+                "exec",
+                "-i",
+                "-e",
+                "PGPASSWORD",
+                "s-db.0",
+                "psql",
+                "-X"
+            ]
+        );
+        assert_eq!(invocation.env.len(), 1);
+        assert_eq!(
+            invocation.to_string(),
+            "docker exec -i -e PGPASSWORD s-db.0 …"
+        );
+        assert!(!format!("{invocation:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,8 @@
+//! The seam to docker: argv as values, one place that starts processes, typed verbs over both.
+
+pub(crate) mod engine;
+#[cfg(test)]
+pub(crate) mod fake;
+pub(crate) mod invocation;
+pub(crate) mod published;
+pub(crate) mod runner;

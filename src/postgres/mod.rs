@@ -1,0 +1,4 @@
+//! What is said to postgres: SQL, `psql` command lines, and how text is quoted in them.
+
+pub(crate) mod psql;
+pub(crate) mod quote;

@@ -1,0 +1,104 @@
+//! Questions to a running server, asked by `psql` inside its pod over the socket.
+
+use std::num::NonZeroU16;
+
+use crate::docker::engine::Docker;
+use crate::docker::invocation::Invocation;
+use crate::docker::runner::Failure;
+use crate::model::identifier::PgIdentifier;
+use crate::wire::deployed_spec::DeployedSpec;
+
+/// A commit must not wait for standbys, nor a statement for ever.
+const OPTIONS: &str =
+    "PGOPTIONS=-c synchronous_commit=local -c statement_timeout=2500 -c lock_timeout=2500";
+
+/// Where a cluster's servers are entered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Login<'a> {
+    pub(crate) user: &'a PgIdentifier,
+    pub(crate) database: &'a PgIdentifier,
+    pub(crate) port: NonZeroU16,
+}
+
+impl<'a> Login<'a> {
+    /// As the cluster's superuser, in its database.
+    pub(crate) fn to(deployed: &'a DeployedSpec) -> Self {
+        Self {
+            user: &deployed.user,
+            database: &deployed.database,
+            port: deployed.port,
+        }
+    }
+
+    /// `psql` with these as flags, which win over the pod's environment.
+    pub(crate) fn psql(&self) -> Vec<String> {
+        let Self {
+            user,
+            database,
+            port,
+        } = self;
+        let words = [
+            "psql".to_owned(),
+            format!("--username={user}"),
+            format!("--dbname={database}"),
+            format!("--port={port}"),
+        ];
+        words.into()
+    }
+}
+
+/// A server that can be asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Psql<'a> {
+    docker: Docker<'a>,
+    container: &'a str,
+    login: Login<'a>,
+}
+
+impl<'a> Psql<'a> {
+    /// The server in that container.
+    pub(crate) fn new(docker: Docker<'a>, container: &'a str, login: Login<'a>) -> Self {
+        Self {
+            docker,
+            container,
+            login,
+        }
+    }
+
+    /// Runs statements, which go over standard input and may hold secrets. Answers rows without
+    /// decoration, columns separated by `|`; the first error ends it.
+    pub(crate) fn ask(&self, sql: &str) -> Result<String, Failure> {
+        let psql = self.login.psql();
+        let command = ["env", OPTIONS, "PGCONNECT_TIMEOUT=2"]
+            .into_iter()
+            .chain(psql.iter().map(String::as_str))
+            .chain(["-XAtq", "--set=ON_ERROR_STOP=1"]);
+        let invocation = Invocation::exec(self.container, &[], command).stdin(sql);
+        let answer = self.docker.ask(&invocation)?;
+        Ok(answer.trim_end().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::fake::FakeRunner;
+
+    #[test]
+    fn a_question_goes_over_standard_input() {
+        let runner = FakeRunner::default().prints("docker exec -i s-db.0 env ", "f\n");
+        let login = Login {
+            user: &PgIdentifier::role("user", "appuser").unwrap(),
+            database: &PgIdentifier::database("database", "appdata").unwrap(),
+            port: NonZeroU16::new(5433).unwrap(),
+        };
+        let psql = Psql::new(Docker::new(&runner), "s-db.0", login);
+        assert_eq!(psql.ask("SELECT pg_is_in_recovery()").unwrap(), "f");
+        let asked = &runner.invocations()[0];
+        assert_eq!(asked.stdin, b"SELECT pg_is_in_recovery()");
+        assert!(!asked.argv.join(" ").contains("recovery"));
+        assert!(asked.argv.join(" ").ends_with(
+            "psql --username=appuser --dbname=appdata --port=5433 -XAtq --set=ON_ERROR_STOP=1"
+        ));
+    }
+}
