@@ -8,13 +8,18 @@ act_clone() {
   wait_for_primary || return 0
   say "cloning pod $V_PRIMARY"
   data_wipe || die "cannot empty $PGDATA"
-  # A spread checkpoint would make the copy wait for minutes.
-  PGPASSWORD=$REPLICATION_PASSWORD setsid "${DROP[@]}" pg_basebackup -D "$PGDATA" -X stream -c fast --no-password \
-    -d "host=$(pod_host "$V_PRIMARY") port=$PORT user=$REPLICATION_USER application_name=voodu-postgres-clone-$ORDINAL" &
-  await_helper $! "copying pod $V_PRIMARY" || return 0
+  base_backup "$PGDATA" || return 0
   observe
   { make_standby && record_keep && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the clone in $PGDATA"
   say "cloned pod $V_PRIMARY"
+}
+
+# base_backup DIRECTORY: copies the recorded primary. A spread checkpoint would
+# make the copy wait for minutes.
+base_backup() {
+  PGPASSWORD=$REPLICATION_PASSWORD setsid "${DROP[@]}" pg_basebackup -D "$1" -X stream -c fast --no-password \
+    -d "host=$(pod_host "$V_PRIMARY") port=$PORT user=$REPLICATION_USER application_name=voodu-postgres-clone-$ORDINAL" &
+  await_helper $! "copying pod $V_PRIMARY"
 }
 
 # make_standby: the copy follows the recorded primary from its first start on.
@@ -54,7 +59,8 @@ await_helper() {
   HELPER=''
   [ -z "$STOPPING" ] || exit 143
   if [ "$code" != 0 ]; then
-    retry "$2 failed with exit code $code, see above"
+    say "$2 failed with exit code $code, see above"
+    pause 1
     return 1
   fi
 }

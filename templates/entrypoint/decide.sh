@@ -25,11 +25,22 @@ decide() {
     me:standby:none | me:clone:none) ACTION=wait_for_record ;;
     other:empty:* | other:init:* | other:fresh:* | other:clone:*) ACTION=clone ;;
     other:standby:*) ACTION=follow ;;
-    other:primary:*) ACTION=guard ;;
+    other:primary:*) decide_old_primary ;;
   esac
   # While a handover runs nobody starts writable.
   if [ "$V_STATE" = handover ] && { [ "$ACTION" = run_primary ] || [ "$ACTION" = promote ]; }; then
     ACTION=wait_out_handover
+  fi
+}
+
+# decide_old_primary: the data may hold commits that nobody else has, unless the
+# record says that the new primary received them all, or that they were given up.
+decide_old_primary() {
+  ACTION=guard
+  if [ "$V_CLEAN" = "$ORDINAL" ]; then
+    ACTION=follow_clean
+  elif [ "$V_REJOIN" = "$ORDINAL" ]; then
+    ACTION=rejoin
   fi
 }
 

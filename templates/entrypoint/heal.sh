@@ -1,12 +1,20 @@
 # --- A standby that fell behind ---------------------------------------------
 
+# tend_standby: every 10 s. Returns 1 after the server was stopped.
+tend_standby() {
+  if receiver_runs; then
+    STUCK_AT=''
+    [ "$V_REJOIN" != "$ORDINAL" ] || record_close_rejoin
+    return 0
+  fi
+  heal_standby
+}
+
 # heal_standby: the primary keeps a limited amount of WAL and no slots. A standby
 # that needs a segment which is gone will never stream again, so it starts over
 # from a fresh copy. Returns 1 after it stopped the server for that.
 heal_standby() {
   local position seen_before=$STUCK_AT
-  STUCK_AT=''
-  ! receiver_runs || return 0
   position=$(stuck_position)
   # While the position still moves, this pod replays WAL that it has.
   STUCK_AT=$position

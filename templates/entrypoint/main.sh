@@ -7,6 +7,7 @@ prepare() {
   [ -d "$VOLUME" ] || die "$VOLUME does not exist"
   own_directory "$BACKUPS"
   own_directory "$VOLUME"
+  finish_swap
   exec {TICK}<> <(:)
   trap on_stop INT TERM
   trap on_reload HUP

@@ -129,6 +129,12 @@ record_create() {
   record_replace record_decided_on record_render
 }
 
+# record_close_rejoin: this pod did what `rejoin` asked of it.
+record_close_rejoin() {
+  local N_CLUSTER=$V_CLUSTER N_EPOCH=$((V_EPOCH + 1)) N_PRIMARY=$V_PRIMARY N_STATE=$V_STATE N_CLEAN=$V_CLEAN
+  record_replace record_decided_on record_render
+}
+
 # record_publish_copy: puts this pod's copy in the place of a shared record
 # that is missing, unreadable or older.
 record_publish_copy() { record_replace record_is_older printf '%s' "$C_TEXT"; }
@@ -144,7 +150,7 @@ record_keep() {
 # outdated shared record is published again.
 observe() {
   local loaded
-  V_RECORD=none V_TEXT='' V_CLUSTER=$ENV_CLUSTER V_EPOCH='' V_PRIMARY=$INITIAL_PRIMARY V_STATE=''
+  V_RECORD=none V_TEXT='' V_CLUSTER=$ENV_CLUSTER V_EPOCH='' V_PRIMARY=$INITIAL_PRIMARY V_STATE='' V_CLEAN='' V_REJOIN=''
   C_TEXT='' C_EPOCH=''
   if record_load "$RECORD_COPY" && { [ "$SHAPE" != empty ] || [ "$R_CLUSTER" = "$ENV_CLUSTER" ]; }; then
     C_TEXT=$TEXT C_EPOCH=$R_EPOCH V_CLUSTER=$R_CLUSTER
@@ -189,4 +195,5 @@ observe_copy() {
 # observed KIND TEXT: takes the parsed record over into the view.
 observed() {
   V_RECORD=$1 V_TEXT=$2 V_CLUSTER=$R_CLUSTER V_EPOCH=$R_EPOCH V_PRIMARY=$R_PRIMARY V_STATE=$R_STATE
+  V_CLEAN=$R_CLEAN V_REJOIN=$R_REJOIN
 }

@@ -89,7 +89,7 @@ watch_server() {
     elif [ "$SECONDS" -ge "$LOOK_AT" ]; then
       LOOK_AT=$((SECONDS + 10))
       look || return 0
-      [ "$ACTION:$V_STATE" != follow:steady ] || heal_standby || return 0
+      [ "$ACTION:$V_STATE" != follow:steady ] || tend_standby || return 0
     fi
   done
 }
@@ -142,6 +142,8 @@ promote_server() {
   ROLE=primary
   write_runtime_conf
   on_ready
+  # pg_rewind of the old primary goes by the last checkpoint of this one.
+  local_sql <<<CHECKPOINT >/dev/null 2>&1 &
 }
 
 # on_ready: what a server that just began to accept sessions still needs.

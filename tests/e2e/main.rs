@@ -15,6 +15,7 @@ mod behind;
 mod formation;
 mod guard;
 mod image;
+mod rejoin;
 mod restart;
 mod settings;
 mod shared_record;

@@ -22,9 +22,9 @@ fn postgres_reads_every_value_as_the_block_has_it() {
     let strategy = prop::collection::vec("[ -~äß€]{0,30}", 200);
     // The platform fills in `${…}` before a plugin sees the file.
     let mut values: Vec<String> = strategy.new_tree(&mut runner).unwrap().current();
-    values
-        .iter_mut()
-        .for_each(|value| *value = value.replace("${", "$_").replace("%{", "%_"));
+    for value in &mut values {
+        *value = value.replace("${", "$_").replace("%{", "%_");
+    }
     values.extend(
         [
             r"'",
@@ -40,11 +40,12 @@ fn postgres_reads_every_value_as_the_block_has_it() {
         ]
         .map(str::to_owned),
     );
-    let settings: String = values
+    let settings: Vec<String> = values
         .iter()
         .enumerate()
         .map(|(index, value)| format!("    \"probe.v{index}\" = {}\n", hcl_string(value)))
         .collect();
+    let settings = settings.concat();
     let numbers = "seq_page_cost = 0.0000001\n random_page_cost = 1.1\n work_mem = 65536.0\n autovacuum = false\n";
     let block = format!("pg_config = {{\n{settings}{numbers}}}");
     let Some(cluster) = Cluster::up(Plan {

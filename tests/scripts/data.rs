@@ -125,3 +125,66 @@ fn files_are_installed_private_and_never_through_a_planted_link() {
         assert_eq!(mode & 0o777, 0o600);
     }
 }
+
+#[test]
+fn a_swap_is_finished_from_wherever_it_was_interrupted() {
+    let (old, new) = ("old\n", "new\n");
+    let states: [(&str, &[(&str, &str)], &str); 5] = [
+        (
+            "before the copy was complete",
+            &[
+                ("pgdata/PG_VERSION", old),
+                (".voodu-beside/PG_VERSION", new),
+            ],
+            old,
+        ),
+        (
+            "complete",
+            &[
+                ("pgdata/PG_VERSION", old),
+                (".voodu-beside/PG_VERSION", new),
+                (".voodu-beside-complete", ""),
+            ],
+            new,
+        ),
+        (
+            "old data moved",
+            &[
+                (".voodu-replaced/PG_VERSION", old),
+                (".voodu-beside/PG_VERSION", new),
+                (".voodu-beside-complete", ""),
+            ],
+            new,
+        ),
+        (
+            "copy moved",
+            &[
+                (".voodu-replaced/PG_VERSION", old),
+                ("pgdata/PG_VERSION", new),
+                (".voodu-beside-complete", ""),
+            ],
+            new,
+        ),
+        (
+            "mark removed",
+            &[
+                (".voodu-replaced/PG_VERSION", old),
+                ("pgdata/PG_VERSION", new),
+            ],
+            new,
+        ),
+    ];
+    for (name, files, want) in states {
+        let sandbox = Sandbox::new(Tools::Busybox);
+        for (file, text) in files {
+            sandbox.write(&format!("volume/{file}"), text);
+        }
+        if !files.iter().any(|(file, _)| file.starts_with("pgdata")) {
+            std::fs::remove_dir(sandbox.path("volume/pgdata")).unwrap();
+        }
+        sandbox.output("finish_swap");
+        assert_eq!(sandbox.read("volume/pgdata/PG_VERSION"), want, "{name}");
+        let left = sandbox.output("ls -A \"$VOLUME\"");
+        assert_eq!(left, "pgdata\n", "{name}");
+    }
+}

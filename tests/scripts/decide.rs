@@ -41,7 +41,7 @@ fn every_combination_has_its_action() {
                 for state in STATES {
                     let primary = u8::from(!mine);
                     let case = format!(
-                        "SHAPE={shape} V_RECORD={record} V_STATE={state} V_PRIMARY={primary}; decide; \
+                        "SHAPE={shape} V_RECORD={record} V_STATE={state} V_PRIMARY={primary} V_CLEAN= V_REJOIN=; decide; \
                          echo \"{mine} {shape} {record} $V_STATE: $ACTION $(type -t \"act_$ACTION\")\"\n"
                     );
                     script += &case;
@@ -82,4 +82,22 @@ fn every_action_is_a_function_of_the_scripts() {
             }
         }
     }
+}
+
+#[test]
+fn an_old_primary_gives_its_data_up_only_when_the_record_names_it() {
+    let case = |clean: &str, rejoin: &str| {
+        let script = format!(
+            "SHAPE=primary V_RECORD=ours V_STATE=steady V_PRIMARY=1 V_CLEAN={clean} V_REJOIN={rejoin}; decide; echo $ACTION"
+        );
+        Sandbox::new(Tools::Native)
+            .output(&script)
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(case("", ""), "guard");
+    assert_eq!(case("2", "3"), "guard");
+    assert_eq!(case("0", ""), "follow_clean");
+    assert_eq!(case("", "0"), "rejoin");
+    assert_eq!(case("0", "0"), "follow_clean");
 }

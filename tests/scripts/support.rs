@@ -121,7 +121,7 @@ fn sourced(script: &str) -> String {
 }
 
 /// The scripts between the preamble and main.sh.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "record",
     "data",
     "config",
@@ -129,6 +129,7 @@ const PARTS: [&str; 9] = [
     "bootstrap",
     "clone",
     "heal",
+    "rejoin",
     "decide",
     "supervise",
 ];

@@ -267,20 +267,31 @@ impl Cluster {
 
     /// Writes the next steady record, with another primary.
     pub fn move_record(&self, primary: u16) {
-        let field = |key: &str| {
-            let record = self.record();
-            let line = record
-                .lines()
-                .find_map(|line| line.strip_prefix(key).map(str::to_owned));
-            line.unwrap_or_else(|| panic!("no {key} in {record}"))
-        };
-        let epoch: u64 = field("epoch=").parse().expect("an epoch");
-        let text = format!(
-            "cluster={}\nepoch={}\nprimary={primary}\nstate=steady\n",
-            field("cluster="),
-            epoch + 1
-        );
-        self.write_record(&text);
+        self.move_record_with(primary, "");
+    }
+
+    /// The same, with more lines.
+    pub fn move_record_with(&self, primary: u16, lines: &str) {
+        let record = self.record();
+        let epoch: u64 = field(&record, "epoch=").parse().expect("an epoch");
+        let cluster = field(&record, "cluster=");
+        let next = epoch + 1;
+        self.write_record(&format!(
+            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=steady\n{lines}"
+        ));
+    }
+
+    /// Writes into the record that an operator wants this pod back as a standby.
+    pub fn ask_to_rejoin(&self, ordinal: u16) {
+        let primary = field(&self.record(), "primary=")
+            .parse()
+            .expect("an ordinal");
+        self.move_record_with(primary, &format!("rejoin={ordinal}\n"));
+    }
+
+    /// Kills a pod in a way after which docker leaves it alone.
+    pub fn kill_for_good(&self, ordinal: u16) {
+        docker_ok(&["kill", &self.pod(ordinal)]);
     }
 
     /// Kills a pod's PID 1 as a crash would: unlike `docker kill`, docker then restarts it.
@@ -309,6 +320,13 @@ impl Drop for Cluster {
         let _ = self.platform.sweep();
         let _ = fs::remove_dir_all(&self.root);
     }
+}
+
+/// The value of a record's line.
+fn field(record: &str, key: &str) -> String {
+    let line = record.lines().find_map(|line| line.strip_prefix(key));
+    line.unwrap_or_else(|| panic!("no {key} in {record}"))
+        .to_owned()
 }
 
 /// What a psql printed, or what it complained of.

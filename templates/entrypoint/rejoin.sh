@@ -1,0 +1,109 @@
+# --- An old primary becomes a standby ---------------------------------------
+
+# A copy that is made beside the old data. The mark says that it is complete, so
+# that whatever interrupts the swap, a later boot finishes it.
+BESIDE=$VOLUME/.voodu-beside
+BESIDE_COMPLETE=$VOLUME/.voodu-beside-complete
+REPLACED=$VOLUME/.voodu-replaced
+
+# act_follow_clean: everything that this pod had as a primary was received by the
+# new one before the handover, so there is nothing to rewind.
+act_follow_clean() {
+  check_major
+  [ "$(control 'Database cluster state')" = 'shut down' ] || act_guard
+  { make_standby && sync "$PGDATA"; } || die "cannot write in $PGDATA"
+}
+
+# act_rejoin: an operator gave this pod's own commits up. Rewinds the data to
+# where the primary's history branched off; where that cannot be done, copies the
+# primary. What is there is not touched before one of the two is known to work.
+act_rejoin() {
+  check_major
+  choose_password "$V_PRIMARY"
+  write_passfile || die "cannot write in $VOLUME"
+  wait_for_primary || return 0
+  check_settings
+  # Before its first checkpoint a promoted server still claims the old timeline,
+  # and pg_rewind would find nothing to do.
+  until [ "$(primary_has_checkpointed)" = t ]; do
+    pause 1
+    ! record_changed || return 0
+  done
+  if recover_data && rewind --dry-run; then
+    # From here on a copy is the only other way.
+    sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
+    say "rewinding this pod's data to the history of pod $V_PRIMARY"
+    rewind --progress || return 0
+    { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
+    say "rewound this pod's data"
+  elif ! record_changed; then
+    say "this pod's data cannot be rewound, see above: copying pod $V_PRIMARY instead"
+    copy_beside
+  fi
+}
+
+primary_has_checkpointed() {
+  remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<'SQL'
+SELECT timeline_id = ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int FROM pg_control_checkpoint()
+SQL
+}
+
+# recover_data: pg_rewind wants data that was shut down; after a crash that takes
+# a recovery first (postgres manual, pg_rewind, Notes).
+recover_data() {
+  case $(control 'Database cluster state') in
+    'shut down' | 'shut down in recovery') return 0 ;;
+  esac
+  say "recovering this pod's data from its crash"
+  setsid "${DROP[@]}" postgres --single -D "$PGDATA" "${CONF_ARGS[@]}" template1 </dev/null >/dev/null &
+  await_helper $! "the recovery"
+}
+
+# rewind OPTION: connects to the database in which the role has its grants.
+rewind() {
+  setsid "${DROP[@]}" pg_rewind "$1" -D "$PGDATA" --source-server="host=$(pod_host "$V_PRIMARY") port=$PORT \
+user=$REPLICATION_USER dbname=$DATABASE passfile=$PASSFILE" &
+  await_helper $! "pg_rewind $1"
+}
+
+# copy_beside: copies the primary next to the old data and then swaps the two.
+# Without room for both the old data goes first, and the log says so.
+copy_beside() {
+  if ! room_beside; then
+    say "there is no room for a copy beside the old data: removing the old data first"
+    sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
+    return 0
+  fi
+  rm -rf "$BESIDE"
+  { mkdir -m 0700 "$BESIDE" && own "$BESIDE"; } || die "cannot write to $VOLUME"
+  base_backup "$BESIDE" || return 0
+  { : >"$BESIDE/standby.signal" && own "$BESIDE/standby.signal" && sync "$BESIDE" && : >"$BESIDE_COMPLETE" && sync "$VOLUME"; } ||
+    die "cannot finish the copy in $BESIDE"
+  finish_swap
+  say "copied pod $V_PRIMARY"
+}
+
+# room_beside: whether the volume has space for the primary's data, and a tenth
+# more for what is written meanwhile.
+room_beside() {
+  local need have
+  need=$(remote_sql "$(pod_host "$V_PRIMARY")" <<<'SELECT sum(pg_database_size(oid)) * 1.1 / 1024 FROM pg_database' 2>/dev/null)
+  have=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+  [ -n "$need" ] && [ "${need%.*}" -lt "${have:-0}" ]
+}
+
+# finish_swap: puts a complete copy in the data directory's place, from wherever
+# an earlier attempt was interrupted, and removes an incomplete one.
+finish_swap() {
+  if [ -e "$BESIDE_COMPLETE" ]; then
+    if [ -d "$BESIDE" ]; then
+      rm -rf "$REPLACED"
+      [ ! -d "$PGDATA" ] || mv "$PGDATA" "$REPLACED"
+      mv "$BESIDE" "$PGDATA"
+      sync "$VOLUME"
+    fi
+    rm -f "$BESIDE_COMPLETE"
+    sync "$VOLUME"
+  fi
+  rm -rf "$BESIDE" "$REPLACED"
+}
