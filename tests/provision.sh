@@ -4,7 +4,8 @@
 # Exit: 0 docker answers, 3 no docker can be had here, 2 wrong usage.
 set -euo pipefail
 
-tools=(make shellcheck busybox debootstrap)
+# Commands, and their packages where the names differ. `docker top` of the daemon runs ps.
+tools=(make shellcheck busybox debootstrap ps:procps)
 log=/var/log/voodu-postgres-dockerd.log
 shims=/run/voodu-postgres-provision
 
@@ -20,7 +21,7 @@ debian_root() { [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v a
 missing_tools() {
   local tool
   for tool in "${tools[@]}"; do
-    command -v "$tool" >/dev/null || echo "$tool"
+    command -v "${tool%:*}" >/dev/null || echo "${tool#*:}"
   done
 }
 
