@@ -1,9 +1,9 @@
 //! The list of commands. Adding one is a file below `commands/` and a line in both places here;
 //! `cargo test` then names what plugin.yml lacks.
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::commands::{defaults, expand, help};
+use crate::commands::{defaults, expand, expose, help, link, psql, unexpose, unlink};
 use crate::context::Context;
 use crate::output::Reply;
 
@@ -21,6 +21,7 @@ use crate::output::Reply;
     version,
     verbatim_doc_comment,
     disable_help_subcommand = true,
+    help_template = "{about-with-newline}\n{usage-heading} {usage}{after-help}",
     override_usage = "vd postgres:<COMMAND> [ARGUMENTS]\n       voodu-postgres <COMMAND> [ARGUMENTS]"
 )]
 pub(crate) struct Cli {
@@ -31,18 +32,48 @@ pub(crate) struct Cli {
 /// Every command; its first doc line is its help everywhere.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Link(link::Args),
+    Unlink(unlink::Args),
+    Psql(psql::Args),
+    Expose(expose::Args),
+    Unexpose(unexpose::Args),
     Help(help::Args),
-    Expand(expand::Args),
     Defaults(defaults::Args),
+    Expand(expand::Args),
+}
+
+/// The overview's groups; every command is in one of them.
+const TASKS: &[(&str, &[&str])] = &[
+    ("Connect", &["link", "unlink", "psql", "expose", "unexpose"]),
+    ("Look up", &["help", "defaults"]),
+    ("Called by voodu", &["expand"]),
+];
+
+/// The command line, its overview included.
+pub(crate) fn command() -> clap::Command {
+    let command = Cli::command();
+    let overview = help::overview(&command, TASKS);
+    command.after_help(overview)
 }
 
 impl Cli {
+    /// Reads the arguments of this process.
+    pub(crate) fn try_parse() -> Result<Self, clap::Error> {
+        let mut matches = command().try_get_matches()?;
+        Self::from_arg_matches_mut(&mut matches)
+    }
+
     /// Runs the command.
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         match &self.command {
-            Command::Help(args) => args.run(&Self::command()),
-            Command::Expand(expand::Args {}) => expand::run(context),
+            Command::Link(args) => args.run(context),
+            Command::Unlink(args) => args.run(context),
+            Command::Psql(args) => args.run(context),
+            Command::Expose(args) => args.run(context),
+            Command::Unexpose(args) => args.run(context),
+            Command::Help(args) => args.run(&command()),
             Command::Defaults(args) => args.run(),
+            Command::Expand(expand::Args {}) => expand::run(context),
         }
     }
 }
@@ -53,6 +84,19 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_belongs_to_one_task() {
+        let mut grouped: Vec<_> = TASKS.iter().flat_map(|(_, names)| *names).collect();
+        let command = command();
+        let mut all: Vec<_> = command
+            .get_subcommands()
+            .map(|one| one.get_name())
+            .collect();
+        grouped.sort();
+        all.sort_unstable();
+        assert!(grouped.into_iter().copied().eq(all));
     }
 }

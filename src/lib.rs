@@ -38,7 +38,6 @@ mod wire;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use cli::Cli;

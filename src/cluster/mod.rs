@@ -1,12 +1,13 @@
 //! A cluster as it is stored and as it runs: what several commands start from.
 
+pub(crate) mod exposure;
 pub(crate) mod record_file;
+pub(crate) mod wiring;
 
 use serde_json::{Map, Value};
 
 use crate::controller::{Controller, Kind, Layers};
 use crate::docker::engine::{Docker, Pod};
-use crate::docker::runner::Failure;
 use crate::model::bucket::{Bucket, Vars, keys};
 use crate::model::connection::Connection;
 use crate::model::consumers::Consumers;
@@ -139,10 +140,5 @@ impl Cluster {
             next,
         )
         .into())
-    }
-
-    /// Every container of the cluster, running or not.
-    pub(crate) fn pods(&self, docker: Docker<'_>) -> std::result::Result<Vec<Pod>, Failure> {
-        docker.pods(&self.reference)
     }
 }

@@ -14,7 +14,7 @@ use crate::output::Reply;
 #[command(after_help = "\
 Examples:
   vd postgres:help
-  vd postgres:help expand")]
+  vd postgres:help link")]
 pub(crate) struct Args {
     /// The command to explain
     command: Option<String>,
@@ -38,6 +38,26 @@ impl Args {
         let words = [name, "--help"];
         self.output.reply(entry(command), || help_of(all, &words))
     }
+}
+
+/// The commands by task, each with its first line of help.
+pub(crate) fn overview(all: &clap::Command, tasks: &[(&str, &[&str])]) -> String {
+    let width = all
+        .get_subcommands()
+        .map(|command| command.get_name().len());
+    let width = width.max().unwrap_or_default();
+    let mut text = String::new();
+    for (task, names) in tasks {
+        text.push_str(&format!("{task}:\n"));
+        for command in names.iter().filter_map(|name| all.find_subcommand(name)) {
+            let about = command.get_about().map(ToString::to_string);
+            let (name, about) = (command.get_name(), about.unwrap_or_default());
+            text.push_str(&format!("  {name:width$}  {about}\n"));
+        }
+        text.push('\n');
+    }
+    text.push_str("vd postgres:<COMMAND> --help explains a command; pg is short for postgres.");
+    text
 }
 
 fn help_of(all: &clap::Command, words: &[&str]) -> anyhow::Result<String> {

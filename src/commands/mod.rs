@@ -3,4 +3,9 @@
 pub(crate) mod args;
 pub(crate) mod defaults;
 pub(crate) mod expand;
+pub(crate) mod expose;
 pub(crate) mod help;
+pub(crate) mod link;
+pub(crate) mod psql;
+pub(crate) mod unexpose;
+pub(crate) mod unlink;

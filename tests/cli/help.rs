@@ -2,7 +2,9 @@
 
 use crate::support::{plugin, run};
 
-const COMMANDS: [&str; 3] = ["help", "expand", "defaults"];
+const COMMANDS: [&str; 8] = [
+    "link", "unlink", "psql", "expose", "unexpose", "help", "defaults", "expand",
+];
 
 #[test]
 fn the_overview_names_every_command() {

@@ -1,0 +1,182 @@
+//! `link`: an application gets the cluster's address.
+
+use serde_json::{Map, Value};
+
+use crate::cluster::Cluster;
+use crate::cluster::wiring::{Origin, Wiring};
+use crate::context::Context;
+use crate::controller::{self, Controller, Kind, Layers};
+use crate::model::connection::{READ_URL, WRITE_URL};
+use crate::model::consumers::Reads;
+use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
+use crate::output::Reply;
+use crate::wire::action::{Action, Restart};
+use crate::wire::deployed_spec::is_cluster;
+
+/// Give an application the address of the cluster as DATABASE_URL
+///
+/// DATABASE_URL names the current primary. With --reads the application also gets
+/// DATABASE_READ_URL, which names every standby (libpq tries them from left to right). Both hold
+/// the password. The application restarts when they change; the database never does.
+///
+/// What was asked for is remembered: a new password or another primary reaches the application by
+/// itself. Running link again sets exactly what that line asks for.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vd postgres:link clowk-lp/db clowk-lp/web
+  vd postgres:link clowk-lp/db clowk-lp/web --reads
+  vd postgres:link clowk-lp/db other-scope/worker --reads --load-balance")]
+pub(crate) struct Args {
+    /// The cluster, as <scope>/<name>
+    cluster: ResourceRef,
+
+    /// The application, as <scope>/<name>
+    consumer: ResourceRef,
+
+    /// Also set DATABASE_READ_URL, over the standbys
+    #[arg(long)]
+    reads: bool,
+
+    /// Let each connection draw its standby (clients with libpq 16 or later; older ones refuse the URL)
+    #[arg(long, requires = "reads")]
+    load_balance: bool,
+}
+
+impl Args {
+    /// Remembers the application first: whatever has the URL is known to a later rotation.
+    pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
+        if self.cluster == self.consumer {
+            return Err(Refusal::new(
+                format!("{}: a cluster cannot be linked to itself", self.cluster),
+                "name the application second: vd pg:link <cluster> <application>",
+            )
+            .into());
+        }
+        let session = context.session()?;
+        let controller = &*session.controller;
+        let cluster = Cluster::load(controller, &self.cluster)?;
+        let kind = self.check_consumer(controller)?;
+        let own = controller.config(&self.consumer, Layers::Own)?;
+        let wiring = Wiring::of(&cluster)?;
+        let changes = wiring.changes(&own, self.asked());
+        let mut consumers = cluster.consumers()?;
+        consumers.link(self.consumer.clone(), self.asked());
+        let tracking = cluster.bookkeeping(consumers.kv().into());
+        let message = self.message(&wiring, &own, kind, !changes.is_empty());
+        let wire =
+            (!changes.is_empty()).then(|| Action::set(&self.consumer, changes, Restart::Rolling));
+        Reply::dispatch(message, tracking.into_iter().chain(wire))
+    }
+
+    fn asked(&self) -> Reads {
+        match (self.reads, self.load_balance) {
+            (false, _) => Reads::No,
+            (true, false) => Reads::InOrder,
+            (true, true) => Reads::Balanced,
+        }
+    }
+
+    /// The application must exist, and take the variable from its bucket.
+    fn check_consumer(&self, controller: &dyn Controller) -> anyhow::Result<Kind> {
+        let consumer = &self.consumer;
+        let Some((kind, spec)) = find(controller, consumer)? else {
+            return Err(Refusal::new(
+                format!(
+                    "{consumer}: there is no deployment, statefulset, job or cronjob of that name"
+                ),
+                "check the spelling, or apply its block first: vd apply -f <file>",
+            )
+            .into());
+        };
+        if kind == Kind::Statefulset && is_cluster(&spec) {
+            return Err(Refusal::new(
+                format!("{consumer}: a postgres cluster itself; a new variable would restart its database"),
+                "name the application second: vd pg:link <cluster> <application>",
+            )
+            .into());
+        }
+        self.check_not_shadowed(&spec)?;
+        Ok(kind)
+    }
+
+    /// A variable of the block's own env wins over the bucket.
+    fn check_not_shadowed(&self, spec: &Map<String, Value>) -> Result<()> {
+        let in_job = spec.get("job").and_then(|job| job.get("env"));
+        let Some(env) = spec.get("env").or(in_job) else {
+            return Ok(());
+        };
+        let set = [WRITE_URL, READ_URL]
+            .into_iter()
+            .take(1 + usize::from(self.reads));
+        match set.into_iter().find(|variable| env.get(variable).is_some()) {
+            None => Ok(()),
+            Some(variable) => Err(Refusal::new(
+                format!(
+                    "{}: env in its block sets {variable}, which wins over what link sets",
+                    self.consumer
+                ),
+                "remove it there, apply the block, and run link again",
+            )),
+        }
+    }
+
+    fn message(
+        &self,
+        wiring: &Wiring<'_>,
+        own: &Map<String, Value>,
+        kind: Kind,
+        changed: bool,
+    ) -> String {
+        let Self {
+            cluster, consumer, ..
+        } = self;
+        let primary = cluster.host(wiring.topology.primary());
+        let standbys = wiring.topology.standbys().count();
+        let mut lines = vec![if changed {
+            format!("linked {cluster} to {consumer}; {}", restart(kind))
+        } else {
+            format!("{cluster} is already linked to {consumer}, with the same URLs")
+        }];
+        lines.push(format!("  {WRITE_URL}       primary {primary}"));
+        match (self.reads, standbys) {
+            (false, _) => {}
+            (true, 0) => lines.push(format!(
+                "  {READ_URL}  not set: the cluster has one pod and no standby; run link again after raising replicas"
+            )),
+            (true, 1) => lines.push(format!("  {READ_URL}  1 standby")),
+            (true, many) => lines.push(format!("  {READ_URL}  {many} standbys")),
+        }
+        for variable in [WRITE_URL, READ_URL]
+            .into_iter()
+            .take(1 + usize::from(self.reads))
+        {
+            if changed && wiring.origin(own, variable) == Origin::Operator {
+                lines.push(format!(
+                    "  the {variable} that it had, which link had not set, was replaced"
+                ));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+fn find(
+    controller: &dyn Controller,
+    target: &ResourceRef,
+) -> std::result::Result<Option<(Kind, Map<String, Value>)>, controller::Error> {
+    for kind in Kind::ALL {
+        if let Some(spec) = controller.spec(kind, target)? {
+            return Ok(Some((kind, spec)));
+        }
+    }
+    Ok(None)
+}
+
+fn restart(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Deployment | Kind::Statefulset => "it restarts with the new variables",
+        Kind::Job | Kind::Cronjob => "its next run has the new variables",
+    }
+}

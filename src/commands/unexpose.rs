@@ -1,0 +1,37 @@
+//! `unexpose`: the port is the host's own again.
+
+use crate::cluster::Cluster;
+use crate::cluster::exposure::Exposure;
+use crate::context::Context;
+use crate::model::resource_ref::ResourceRef;
+use crate::output::Reply;
+
+/// Publish the database on the loopback interface only
+///
+/// Takes expose back. The pod restarts once, and sessions from outside end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  vd postgres:unexpose clowk-lp/db")]
+pub(crate) struct Args {
+    /// The cluster, as <scope>/<name>
+    cluster: ResourceRef,
+}
+
+impl Args {
+    pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
+        let session = context.session()?;
+        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let reference = &self.cluster;
+        let message = match Exposure::of(&cluster) {
+            Exposure::Loopback => format!("{reference} is not exposed"),
+            Exposure::Public => {
+                format!("{reference} is on the loopback interface only; its pod restarts once")
+            }
+            Exposure::Operators => format!(
+                "{reference}: its block sets ports itself, and those stay; change them there and apply"
+            ),
+        };
+        Reply::dispatch(message, Exposure::Loopback.actions(&cluster))
+    }
+}
