@@ -141,10 +141,12 @@ provision() {
     debian_root || no_docker "no daemon answers; start one, or run this as root on Debian or Ubuntu"
   fi
   if debian_root; then
-    mapfile -t packages < <(missing_packages)
-    if [ ${#packages[@]} -gt 0 ]; then
+    # Twice: which packages exist is known only after the first apt-get update.
+    for _ in 1 2; do
+      mapfile -t packages < <(missing_packages)
+      [ ${#packages[@]} -gt 0 ] || break
       install_packages "${packages[@]}" || say "apt-get could not install ${packages[*]}"
-    fi
+    done
   fi
   if ! answers; then
     command -v dockerd >/dev/null || no_docker "dockerd could not be installed"
