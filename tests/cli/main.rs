@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod controller;
 mod defaults;
 mod expand;
+mod expose;
 mod help;
+mod link;
+mod psql;
 mod support;
+mod unlink;
 mod usage;

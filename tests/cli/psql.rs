@@ -1,0 +1,114 @@
+//! `psql`: the command line that reaches the operator's side, and what it runs in.
+
+use serde_json::{Value, json};
+
+use crate::support::world::World;
+use crate::support::{plugin, run};
+
+fn command(world: &World, words: &[&str]) -> Vec<String> {
+    let answer = world.answer(&[&["psql", "clowk-lp/db"][..], words].concat());
+    let data = answer.data();
+    assert_eq!(data["message"], Value::Null);
+    let action = &data["actions"][0];
+    assert_eq!(action["type"], "exec_local");
+    serde_json::from_value(action["command"].clone()).unwrap()
+}
+
+#[test]
+fn the_session_is_the_primary_s_with_the_block_s_user_and_database() {
+    let world = World::with_cluster(3);
+    let line = command(&world, &[]);
+    assert_eq!(line[..2], ["sh", "-c"]);
+    assert!(
+        line[2].contains("docker exec -it \"$@\"") && line[2].contains("docker exec -i \"$@\"")
+    );
+    let psql = [
+        "clowk-lp-db.0",
+        "psql",
+        "--username=appuser",
+        "--dbname=appdata",
+        "--port=5432",
+    ];
+    assert_eq!(line[3..], [&["sh"][..], &psql].concat());
+    world.record("clowk-lp", "db", 2);
+    assert_eq!(command(&world, &[])[4], "clowk-lp-db.2");
+    assert_eq!(command(&world, &["--replica", "1"])[4], "clowk-lp-db.1");
+    world.assert_only_asked();
+}
+
+#[test]
+fn statements_and_what_follows_the_dashes_are_verbatim() {
+    let world = World::with_cluster(1);
+    let sql = "-- it's \"$HOME\"\nSELECT 1";
+    let line = command(
+        &world,
+        &[
+            "-c",
+            sql,
+            "--command",
+            "SELECT 2",
+            "--",
+            "-h",
+            "-At",
+            "--replica",
+        ],
+    );
+    assert_eq!(
+        line[9..],
+        ["-c", sql, "-c", "SELECT 2", "-h", "-At", "--replica"]
+    );
+}
+
+#[test]
+fn the_output_is_clean_and_the_exit_code_is_psql_s() {
+    let world = World::with_cluster(1);
+    world.prepare("exit", "3");
+    let shim = world.platform.shim().with_stdin("answer\n");
+    let output = shim.capture(["pg:psql", "clowk-lp/db", "-c", "SELECT 1"]);
+    assert_eq!(output.status, 3);
+    assert_eq!(output.stdout, "  ✓ psql in clowk-lp-db.0\nanswer\n");
+    assert!(world.docker_calls().contains("exec -i clowk-lp-db.0 psql "));
+}
+
+#[test]
+fn by_hand_it_runs_here_with_what_was_piped_in() {
+    let world = World::with_cluster(1);
+    world.prepare("exit", "2");
+    let docker = world
+        .record_path("x", "y")
+        .ancestors()
+        .nth(4)
+        .unwrap()
+        .join("bin");
+    let mut plugin = plugin();
+    plugin.env("VOODU_CONTROLLER_URL", world.platform.url());
+    plugin.env("PATH", format!("{}:/usr/bin:/bin", docker.display()));
+    let answer = run(plugin
+        .args(["psql", "clowk-lp/db"])
+        .write_stdin("SELECT 1;\n"));
+    assert_eq!((answer.code, &answer.stdout[..]), (2, "SELECT 1;\n"));
+}
+
+#[test]
+fn a_pod_that_does_not_exist_or_does_not_run_is_refused() {
+    let world = World::with_cluster(2);
+    let usage = world.answer(&["psql", "clowk-lp/db", "--replica", "abc"]);
+    assert_eq!(
+        (usage.code, &usage.document()["status"]),
+        (2, &json!("error"))
+    );
+    let out_of_range = "clowk-lp/db: there is no pod 2, the cluster has 2 pods";
+    world.refused(&["psql", "clowk-lp/db", "--replica", "2"], out_of_range);
+    world.refused(
+        &["psql", "clowk-lp/nope"],
+        "clowk-lp/nope: there is no postgres cluster",
+    );
+    world.prepare("pods", "clowk-lp-db.0\tpaused\t0\n");
+    let paused = world.refused(
+        &["psql", "clowk-lp/db"],
+        "pod clowk-lp-db.0 is not running, it is paused",
+    );
+    assert!(paused.ends_with("docker unpause clowk-lp-db.0"), "{paused}");
+    let replica = ["psql", "clowk-lp/db", "--replica", "1"];
+    world.refused(&replica, "pod clowk-lp-db.1 does not exist");
+}
