@@ -47,25 +47,13 @@ fn the_same_with_the_default_amount_of_kept_wal() {
 }
 
 fn far_behind(cluster: &Cluster) {
-    let (stopped, cut_off) = (cluster.pod(1), cluster.pod(2));
+    let stopped = cluster.pod(1);
     let started = cluster.started_at(2);
     docker_ok(&["stop", &stopped]);
-    docker_ok(&["network", "disconnect", "voodu0", &cut_off]);
+    cluster.cut_off(2);
     outrun(cluster);
     docker_ok(&["start", &stopped]);
-    let scope = &cluster.scope;
-    let aliases = [
-        format!("--alias=db-2.{scope}.voodu"),
-        format!("--alias=db.{scope}.voodu"),
-    ];
-    docker_ok(&[
-        "network",
-        "connect",
-        &aliases[0],
-        &aliases[1],
-        "voodu0",
-        &cut_off,
-    ]);
+    cluster.reconnect(2);
     cluster.wait_until_formed();
     assert_eq!(cluster.started_at(2), started, "healed while running");
     for pod in [1, 2] {

@@ -12,13 +12,13 @@ fn diverged(major: u16, block: &str) -> Option<Cluster> {
     })?;
     cluster.sql(0, "CREATE TABLE t AS SELECT g AS i, repeat(md5(g::text), 20) AS pad FROM generate_series(1, 50000) g");
     cluster.wait_until_caught_up(0);
-    docker_ok(&["pause", &cluster.pod(1)]);
+    cluster.cut_off(1);
     cluster.sql(
         0,
         "INSERT INTO t SELECT 900000 + g FROM generate_series(1, 2000) g",
     );
     cluster.kill_for_good(0);
-    docker_ok(&["unpause", &cluster.pod(1)]);
+    cluster.reconnect(1);
     cluster.move_record(1);
     eventually(20, "the promotion", || {
         let role = cluster.in_recovery(1)?;

@@ -289,6 +289,25 @@ impl Cluster {
         self.move_record_with(primary, &format!("rejoin={ordinal}\n"));
     }
 
+    /// Takes a pod off the cluster's network.
+    pub fn cut_off(&self, ordinal: u16) {
+        docker_ok(&["network", "disconnect", "voodu0", &self.pod(ordinal)]);
+    }
+
+    /// Puts it back, under the names that the platform gave it.
+    pub fn reconnect(&self, ordinal: u16) {
+        let own = format!("--alias=db-{ordinal}.{}.voodu", self.scope);
+        let shared = format!("--alias=db.{}.voodu", self.scope);
+        docker_ok(&[
+            "network",
+            "connect",
+            &own,
+            &shared,
+            "voodu0",
+            &self.pod(ordinal),
+        ]);
+    }
+
     /// Kills a pod in a way after which docker leaves it alone.
     pub fn kill_for_good(&self, ordinal: u16) {
         docker_ok(&["kill", &self.pod(ordinal)]);
