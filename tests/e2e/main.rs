@@ -12,9 +12,12 @@
 mod support;
 
 mod behind;
+mod expose;
 mod formation;
 mod guard;
 mod image;
+mod link;
+mod psql;
 mod rejoin;
 mod restart;
 mod settings;
