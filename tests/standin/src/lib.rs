@@ -5,6 +5,19 @@
 //! to. `hcl` reads files, `plugin` runs binaries, `expand`, `action` and `dispatch` are what a
 //! plugin's answers mean, `reconcile` and `jobs` are what follows from stored manifests,
 //! `engine` is what runs containers. `http` and `cli` are the two ways in.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let platform = voodu_standin::Platform::builder()
+//!     .root("/tmp/voodu")
+//!     .plugin_dir(".")
+//!     .start()?;
+//! let report = platform.apply_file("tests/samples/cluster.voodu")?;
+//! assert_eq!(report.changes.created.len(), 3);
+//! print!("{}", platform.vd(["pg:help"]).stdout);
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

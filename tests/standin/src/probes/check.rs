@@ -62,3 +62,61 @@ fn http(address: &str, get: &HttpGet, timeout: Duration) -> bool {
         .call()
         .is_ok_and(|reply| (200..400).contains(&reply.status().as_u16()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::engine::MemoryEngine;
+    use crate::probes::TcpSocket;
+
+    fn looks(probe: &Probe) -> bool {
+        let target = Target {
+            container: "c".to_owned(),
+            address: "127.0.0.1".to_owned(),
+        };
+        look(&MemoryEngine::default(), &target, probe)
+    }
+
+    #[test]
+    fn a_port_passes_while_somebody_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let probe = Probe {
+            tcp_socket: Some(TcpSocket { port }),
+            ..Probe::default()
+        };
+        assert!(looks(&probe));
+        drop(listener);
+        assert!(!looks(&probe));
+    }
+
+    #[test]
+    fn a_page_passes_with_two_or_three_hundred() {
+        let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+        let port = server.server_addr().to_ip().unwrap().port();
+        std::thread::spawn(move || {
+            for request in server.incoming_requests() {
+                let status = if request.url() == "/ok" { 204 } else { 500 };
+                let reply = tiny_http::Response::empty(status);
+                request.respond(reply).unwrap();
+            }
+        });
+        let get = |path: &str| Probe {
+            http_get: Some(HttpGet {
+                path: path.to_owned(),
+                port,
+                ..HttpGet::default()
+            }),
+            ..Probe::default()
+        };
+        assert!(looks(&get("/ok")));
+        assert!(!looks(&get("/other")));
+    }
+
+    #[test]
+    fn a_probe_without_action_fails() {
+        assert!(!looks(&Probe::default()));
+    }
+}

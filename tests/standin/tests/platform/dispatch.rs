@@ -188,3 +188,32 @@ fn a_bad_controller_is_bad_to_everybody_but_the_caller() {
         ]
     );
 }
+
+#[test]
+fn a_plugin_can_talk_to_the_controller_while_it_runs() {
+    let world = World::new();
+    world.apply_statefulset(json!({"image": "i", "replicas": 2}));
+    world.commands();
+    world.prepare("call", "run", "DELETE /resource?scope=s&name=db&ordinal=1");
+    world.answer(
+        "run",
+        &json!([{"type": "config_set", "scope": "s", "name": "db", "kv": {"A": "1"}}]),
+    );
+    assert_eq!(world.http("POST", "/plugin/fk/run", "").0, 200);
+    let reply = world.given("reply", "run");
+    assert!(reply.contains("\"action\":\"rebootstrap\""), "{reply}");
+    assert_eq!(
+        world.steps(),
+        [
+            "stop s-db.1",
+            "rm -f s-db.1",
+            "run s-db.1",
+            "stop s-db.1",
+            "rm -f s-db.1",
+            "run s-db.1",
+            "stop s-db.0",
+            "rm -f s-db.0",
+            "run s-db.0"
+        ]
+    );
+}

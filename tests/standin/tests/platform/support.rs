@@ -20,6 +20,12 @@ cat > "seen.$1"
 printf '%s\n' "$@" > "argv.$1"
 env > "env.$1"
 if [ -e "sleep.$1" ]; then exec sleep "$(cat "sleep.$1")"; fi
+if [ -e "call.$1" ]; then
+  url=$(sed 's|.*"controller_url":"http://\([^"]*\)".*|\1|' "seen.$1")
+  exec 3<>"/dev/tcp/${url%:*}/${url#*:}"
+  printf '%s HTTP/1.0\r\n\r\n' "$(cat "call.$1")" >&3
+  cat <&3 > "reply.$1"
+fi
 if [ -e "stderr.$1" ]; then cat "stderr.$1" >&2; fi
 if [ -e "stdout.$1" ]; then cat "stdout.$1"; fi
 if [ -e "exit.$1" ]; then exit "$(cat "exit.$1")"; fi
@@ -70,7 +76,8 @@ impl World {
             .unwrap()
     }
 
-    /// Prepares what the plugin does: `stdout`, `stderr`, `exit` or `sleep` of a command.
+    /// Prepares what the plugin does: `stdout`, `stderr`, `exit` or `sleep` of a command, or
+    /// the request it sends to the controller first (`call`).
     pub(crate) fn prepare(&self, what: &str, command: &str, text: &str) {
         fs::write(self.plugin.join(format!("{what}.{command}")), text).unwrap();
     }
@@ -89,7 +96,8 @@ impl World {
         self.prepare("stdout", "expand", &envelope.to_string());
     }
 
-    /// What the plugin was given: `seen`, `argv` or `env` of a command.
+    /// What the plugin was given: `seen`, `argv` or `env` of a command, or the `reply` to its
+    /// call.
     pub(crate) fn given(&self, what: &str, command: &str) -> String {
         fs::read_to_string(self.plugin.join(format!("{what}.{command}"))).unwrap()
     }
