@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -146,6 +147,7 @@ impl Builder {
             plugins: self.plugins,
             plugin_env: self.env,
             plugin_limit: self.plugin_timeout,
+            hang_ups: AtomicU64::default(),
             engine,
             pause: self.pause,
             probing: self.probes,

@@ -2,6 +2,7 @@
 //! after what they do.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) struct Controller {
     pub(crate) plugins: Plugins,
     pub(crate) plugin_env: Vars,
     pub(crate) plugin_limit: Duration,
+    pub(crate) hang_ups: AtomicU64,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) pause: Duration,
     pub(crate) probing: bool,

@@ -65,6 +65,7 @@ impl Controller {
                 stdin: self.context(name, command, &plugin),
                 env: &self.plugin_environment(),
                 limit: self.plugin_limit,
+                hang_ups: &self.hang_ups,
             })
             .map_err(|failure| Refusal::internal(format!("invoke plugin: {failure}")))?;
         if output.status != 0 {

@@ -62,6 +62,7 @@ impl Controller {
                 stdin: self.expand_request(block, &spec),
                 env: &self.plugin_environment(),
                 limit: self.plugin_limit,
+                hang_ups: &self.hang_ups,
             })
             .map_err(|failure| Refusal::bad_request(failure.to_string()))?;
         let name = &plugin.name;

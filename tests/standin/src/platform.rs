@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
 
@@ -127,6 +128,12 @@ impl Platform {
     /// From now on answers plugins badly, or well again.
     pub fn set_fault(&self, fault: impl Into<Option<Fault>>) {
         self.controller.traffic.set_fault(fault.into());
+    }
+
+    /// Kills the plugins that run right now, as when a CLI is interrupted or its connection
+    /// drops.
+    pub fn hang_up(&self) {
+        self.controller.hang_ups.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits until jobs that run in the background have ended.

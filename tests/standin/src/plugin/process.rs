@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,15 @@ pub(crate) struct Invocation<'a> {
     pub(crate) stdin: Vec<u8>,
     pub(crate) env: &'a BTreeMap<String, String>,
     pub(crate) limit: Duration,
+    /// Grows when callers hang up, which kills the plugins that run for them.
+    pub(crate) hang_ups: &'a AtomicU64,
 }
 
 /// Why there is no output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The process was killed; whatever it printed is gone.
-    TimedOut(String),
+    Killed(String),
     /// It could not be started or waited for.
     Broken(String),
 }
@@ -31,7 +34,7 @@ pub(crate) enum Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::TimedOut(message) | Self::Broken(message) => f.write_str(message),
+            Self::Killed(message) | Self::Broken(message) => f.write_str(message),
         }
     }
 }
@@ -64,22 +67,28 @@ impl Plugin {
             .stderr(Stdio::piped());
         let mut child = spawn(&mut command).map_err(|error| broken(&error.to_string()))?;
         let pipes = Pipes::attach(&mut child, call.stdin.clone());
-        let exited = wait(&mut child, call.limit).map_err(|error| broken(&error.to_string()))?;
+        let end = wait(&mut child, call).map_err(|error| broken(&error.to_string()))?;
         // A child of the plugin that kept its stdout open holds the answer back, as it does
         // on the platform.
         let (stdout, stderr) = pipes.read();
-        let Some(exit) = exited else {
-            let limit = humantime::format_duration(call.limit);
-            return Err(Failure::TimedOut(format!(
-                "plugin {:?}: timeout after {limit}",
+        match end {
+            End::Exited(exit) => Ok(Output {
+                status: exit.code().unwrap_or(-1),
+                stdout,
+                stderr,
+            }),
+            End::OutOfTime => {
+                let limit = humantime::format_duration(call.limit);
+                let name = &self.name;
+                Err(Failure::Killed(format!(
+                    "plugin {name:?}: timeout after {limit}"
+                )))
+            }
+            End::HungUp => Err(Failure::Killed(format!(
+                "plugin {:?}: context canceled",
                 self.name
-            )));
-        };
-        Ok(Output {
-            status: exit.code().unwrap_or(-1),
-            stdout,
-            stderr,
-        })
+            ))),
+        }
     }
 }
 
@@ -97,19 +106,28 @@ fn spawn(command: &mut Command) -> std::io::Result<Child> {
     command.spawn()
 }
 
-/// Waits until the process ends, or kills it and answers nothing.
-fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<std::process::ExitStatus>> {
-    let deadline = Instant::now() + limit;
+/// How a process came to its end.
+enum End {
+    Exited(ExitStatus),
+    OutOfTime,
+    HungUp,
+}
+
+/// Waits until the process ends, or kills it when the time is up or the caller is gone.
+fn wait(child: &mut Child, call: &Invocation<'_>) -> std::io::Result<End> {
+    let deadline = Instant::now() + call.limit;
+    let hang_ups = call.hang_ups.load(Ordering::Relaxed);
     let mut nap = Duration::from_micros(500);
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(End::Exited(status));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let hung_up = call.hang_ups.load(Ordering::Relaxed) != hang_ups;
+        if hung_up || left.is_zero() {
             child.kill()?;
             child.wait()?;
-            return Ok(None);
+            return Ok(if hung_up { End::HungUp } else { End::OutOfTime });
         }
         thread::sleep(nap.min(left));
         nap = (nap * 2).min(Duration::from_millis(20));

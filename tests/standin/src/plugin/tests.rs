@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use super::process::Failure;
@@ -28,6 +29,7 @@ fn run(plugin: &Plugin, command: &str, limit: Duration) -> Result<Output, Failur
         stdin: b"{\"hello\":1}".to_vec(),
         env: &BTreeMap::from([("VOODU_NODE".to_owned(), "voodu-0".to_owned())]),
         limit,
+        hang_ups: &AtomicU64::new(0),
     })
 }
 
@@ -99,7 +101,7 @@ fn a_slow_plugin_is_killed_and_its_output_lost() {
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(
         failure,
-        Err(Failure::TimedOut(
+        Err(Failure::Killed(
             "plugin \"fake\": timeout after 300ms".to_owned()
         ))
     );

@@ -1,6 +1,6 @@
 //! The table of exit codes and outputs, and what a command is given.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use voodu_standin::Fault;
@@ -215,5 +215,25 @@ fn a_plugin_can_talk_to_the_controller_while_it_runs() {
             "rm -f s-db.0",
             "run s-db.0"
         ]
+    );
+}
+
+#[test]
+fn hanging_up_kills_the_plugin() {
+    let world = World::new();
+    world.prepare("sleep", "run", "20");
+    let started = Instant::now();
+    let reply = std::thread::scope(|scope| {
+        let call = scope.spawn(|| world.http("POST", "/plugin/fake/run", ""));
+        while !world.was_given("env", "run") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        world.platform.hang_up();
+        call.join().unwrap()
+    });
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(
+        reply.1["error"],
+        "invoke plugin: plugin \"fake\": context canceled"
     );
 }

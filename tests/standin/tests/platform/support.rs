@@ -102,6 +102,11 @@ impl World {
         fs::read_to_string(self.plugin.join(format!("{what}.{command}"))).unwrap()
     }
 
+    /// Whether a command has been called at all.
+    pub(crate) fn was_given(&self, what: &str, command: &str) -> bool {
+        self.plugin.join(format!("{what}.{command}")).exists()
+    }
+
     /// Applies one statefulset called `s/db`.
     pub(crate) fn apply_statefulset(&self, spec: Value) {
         let report = self
