@@ -93,7 +93,7 @@ mod tests {
         let command = command();
         let mut all: Vec<_> = command
             .get_subcommands()
-            .map(|one| one.get_name())
+            .map(clap::Command::get_name)
             .collect();
         grouped.sort();
         all.sort_unstable();

@@ -46,18 +46,18 @@ pub(crate) fn overview(all: &clap::Command, tasks: &[(&str, &[&str])]) -> String
         .get_subcommands()
         .map(|command| command.get_name().len());
     let width = width.max().unwrap_or_default();
-    let mut text = String::new();
-    for (task, names) in tasks {
-        text.push_str(&format!("{task}:\n"));
-        for command in names.iter().filter_map(|name| all.find_subcommand(name)) {
-            let about = command.get_about().map(ToString::to_string);
-            let (name, about) = (command.get_name(), about.unwrap_or_default());
-            text.push_str(&format!("  {name:width$}  {about}\n"));
-        }
-        text.push('\n');
-    }
-    text.push_str("vd postgres:<COMMAND> --help explains a command; pg is short for postgres.");
-    text
+    let line = |command: &clap::Command| {
+        let about = command.get_about().map(ToString::to_string);
+        let (name, about) = (command.get_name(), about.unwrap_or_default());
+        format!("  {name:width$}  {about}\n")
+    };
+    let groups = tasks.iter().map(|(task, names)| {
+        let commands = names.iter().filter_map(|name| all.find_subcommand(name));
+        let lines: String = commands.map(line).collect();
+        format!("{task}:\n{lines}\n")
+    });
+    let hint = "vd postgres:<COMMAND> --help explains a command; pg is short for postgres.";
+    groups.chain([hint.to_owned()]).collect()
 }
 
 fn help_of(all: &clap::Command, words: &[&str]) -> anyhow::Result<String> {

@@ -81,7 +81,7 @@ impl Args {
     /// The application must exist, and take the variable from its bucket.
     fn check_consumer(&self, controller: &dyn Controller) -> anyhow::Result<Kind> {
         let consumer = &self.consumer;
-        let Some((kind, spec)) = find(controller, consumer)? else {
+        let Some(Found { kind, spec }) = find(controller, consumer)? else {
             return Err(Refusal::new(
                 format!(
                     "{consumer}: there is no deployment, statefulset, job or cronjob of that name"
@@ -162,13 +162,19 @@ impl Args {
     }
 }
 
+/// A resource of any kind that reads a bucket.
+struct Found {
+    kind: Kind,
+    spec: Map<String, Value>,
+}
+
 fn find(
     controller: &dyn Controller,
     target: &ResourceRef,
-) -> std::result::Result<Option<(Kind, Map<String, Value>)>, controller::Error> {
+) -> std::result::Result<Option<Found>, controller::Error> {
     for kind in Kind::ALL {
         if let Some(spec) = controller.spec(kind, target)? {
-            return Ok(Some((kind, spec)));
+            return Ok(Some(Found { kind, spec }));
         }
     }
     Ok(None)

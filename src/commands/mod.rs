@@ -1,5 +1,8 @@
 //! One file, one command: its arguments, whose doc comments are the help, and what it does.
 
+// Help is shown as it is, without markup.
+#![allow(clippy::doc_markdown)]
+
 pub(crate) mod args;
 pub(crate) mod defaults;
 pub(crate) mod expand;

@@ -56,24 +56,20 @@ impl Args {
 
     fn message(&self, was_linked: bool, removed: &[&str], kept: &[&str]) -> String {
         let Self { cluster, consumer } = self;
-        let mut text = match (was_linked, removed) {
+        let first = match (was_linked, removed) {
             (false, []) => format!("{consumer} is not linked to {cluster}; nothing to remove"),
             (true, []) => {
                 format!("unlinked {cluster} from {consumer}; it had no URL of link's any more")
             }
-            (_, removed) => {
-                format!(
-                    "unlinked {cluster} from {consumer}; removed {}",
-                    removed.join(" and ")
-                )
-            }
+            (_, removed) => format!(
+                "unlinked {cluster} from {consumer}; removed {}",
+                removed.join(" and ")
+            ),
         };
-        if was_linked && !kept.is_empty() {
-            let kept = kept.join(" and ");
-            text.push_str(&format!(
-                "\n  {kept} stays: link did not set the value that it has now"
-            ));
+        if !was_linked || kept.is_empty() {
+            return first;
         }
-        text
+        let kept = kept.join(" and ");
+        format!("{first}\n  {kept} stays: link did not set the value that it has now")
     }
 }

@@ -1,6 +1,7 @@
 //! `link`: the URLs that reach an application let it in, whatever is in the password, and follow
 //! the primary.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use proptest::strategy::{Strategy, ValueTree};
@@ -152,7 +153,7 @@ fn any_password(count: usize) {
     let passwords = "[!-~ é§€😀]{1,40}".prop_filter("refused", |text| {
         text.trim() == text && !text.contains("${")
     });
-    let mut script = "set -e\n".to_owned();
+    let mut script = vec!["set -e".to_owned()];
     for _ in 0..count {
         let password = passwords.new_tree(&mut runner).expect("generate").current();
         let vars = Vars::from([("POSTGRES_PASSWORD".to_owned(), password.clone())]);
@@ -163,11 +164,9 @@ fn any_password(count: usize) {
         link(&cluster, &[]);
         let url = cluster.platform.bucket(&cluster.scope, "app")["DATABASE_URL"].clone();
         let sql = format!("ALTER ROLE appuser PASSWORD $pw${password}$pw$");
-        script.push_str(&format!(
-            "psql -XAtq -U appuser -d appdata -p 5433 -c {}\ntest \"$(psql -XAtqw {} -c 'SELECT 1')\" = 1\n",
-            word(&sql),
-            word(&url)
-        ));
+        let (sql, url) = (word(&sql), word(&url));
+        script.push(format!("psql -XAtq -U appuser -d appdata -p 5433 -c {sql}"));
+        script.push(format!("test \"$(psql -XAtqw {url} -c 'SELECT 1')\" = 1"));
     }
     let mut child = Command::new("docker")
         .args(["exec", "-i", &cluster.pod(0), "bash"])
@@ -175,8 +174,12 @@ fn any_password(count: usize) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("start docker");
-    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), script.as_bytes())
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let script = script.join("\n") + "\n";
+    stdin
+        .write_all(script.as_bytes())
         .expect("write the script");
+    drop(stdin);
     let output = child.wait_with_output().expect("wait");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");

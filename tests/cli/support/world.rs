@@ -85,10 +85,9 @@ impl World {
             .unwrap();
         world.apply(&format!("{}{WEB}", cluster(replicas, "")));
         world.record("clowk-lp", "db", 0);
-        let pods: String = (0..replicas)
-            .map(|n| format!("clowk-lp-db.{n}\trunning\t{n}\n"))
-            .collect();
-        world.prepare("pods", &pods);
+        let pods = (0..replicas).map(|n| format!("clowk-lp-db.{n}\trunning\t{n}"));
+        let pods: Vec<_> = pods.collect();
+        world.prepare("pods", &pods.join("\n"));
         world
     }
 
