@@ -53,7 +53,15 @@ const TASKS: &[(&str, &[&str])] = &[
 pub(crate) fn command() -> clap::Command {
     let command = Cli::command();
     let overview = help::overview(&command, TASKS);
-    command.after_help(overview)
+    command.mut_subcommands(as_typed).after_help(overview)
+}
+
+/// Shows a command's usage as an operator types it.
+fn as_typed(command: clap::Command) -> clap::Command {
+    let typed = format!("vd postgres:{}", command.get_name());
+    let usage = command.clone().bin_name(typed).render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
+    command.override_usage(usage)
 }
 
 impl Cli {

@@ -98,8 +98,9 @@ impl Failure {
             }
             Self::Usage(error) => {
                 let text = error.to_string();
-                let reason = text.lines().next().unwrap_or_default();
-                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+                let lines = text.lines().take_while(|line| !line.is_empty());
+                let reason = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+                let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
                 format!("{reason}; see voodu-postgres --help")
             }
             Self::Command(error) => match hint(error) {

@@ -142,3 +142,6 @@ impl Cluster {
         .into())
     }
 }
+
+#[cfg(test)]
+mod tests;

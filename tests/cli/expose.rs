@@ -105,15 +105,7 @@ fn ports_of_the_block_s_own_stay() {
 #[test]
 fn without_docker_s_word_nothing_is_done() {
     let (world, _, _) = world(1);
-    std::fs::remove_file(
-        world
-            .record_path("x", "y")
-            .ancestors()
-            .nth(4)
-            .unwrap()
-            .join("bin/published"),
-    )
-    .unwrap();
+    std::fs::remove_file(world.bin().join("published")).unwrap();
     let error = world.answer(&["expose", "clowk-lp/db"]).error();
     assert!(error.starts_with("docker ps "), "{error}");
 }

@@ -28,6 +28,13 @@ fn every_command_explains_itself() {
             asked.stdout.contains("Usage:") && asked.stdout.contains("Example"),
             "{command}"
         );
+        assert!(
+            asked
+                .stdout
+                .contains(&format!("Usage: vd postgres:{command}")),
+            "{}",
+            asked.stdout
+        );
         assert_eq!(run(plugin().args(["help", command])).stdout, asked.stdout);
     }
 }

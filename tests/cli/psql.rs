@@ -74,19 +74,29 @@ fn the_output_is_clean_and_the_exit_code_is_psql_s() {
 fn by_hand_it_runs_here_with_what_was_piped_in() {
     let world = World::with_cluster(1);
     world.prepare("exit", "2");
-    let docker = world
-        .record_path("x", "y")
-        .ancestors()
-        .nth(4)
-        .unwrap()
-        .join("bin");
     let mut plugin = plugin();
     plugin.env("VOODU_CONTROLLER_URL", world.platform.url());
-    plugin.env("PATH", format!("{}:/usr/bin:/bin", docker.display()));
+    plugin.env("PATH", format!("{}:/usr/bin:/bin", world.bin().display()));
     let answer = run(plugin
         .args(["psql", "clowk-lp/db"])
         .write_stdin("SELECT 1;\n"));
     assert_eq!((answer.code, &answer.stdout[..]), (2, "SELECT 1;\n"));
+}
+
+#[test]
+fn a_docker_that_hangs_costs_three_seconds() {
+    let world = World::with_cluster(1);
+    world.prepare("pods", "");
+    let bin = world.bin();
+    std::fs::remove_file(bin.join("pods")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(bin.join("pods"))
+        .status();
+    assert!(made.unwrap().success());
+    let before = std::time::Instant::now();
+    let error = world.answer(&["psql", "clowk-lp/db"]).error();
+    assert!(error.contains("did not end within 3 s"), "{error}");
+    assert!(before.elapsed() < std::time::Duration::from_secs(8));
 }
 
 #[test]

@@ -36,6 +36,15 @@ fn an_unknown_flag_or_argument_is_a_usage_error() {
 }
 
 #[test]
+fn a_missing_argument_is_named() {
+    let answer = run(plugin().args(["link", "clowk-lp/db"]));
+    assert_eq!(answer.code, 2);
+    let error =
+        "the following required arguments were not provided: <CONSUMER>; see voodu-postgres --help";
+    assert_eq!(answer.document()["error"], error);
+}
+
+#[test]
 fn no_command_says_where_to_look() {
     let answer = run(&mut plugin());
     assert_eq!(answer.code, 2);

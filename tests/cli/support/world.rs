@@ -101,12 +101,17 @@ impl World {
 
     /// Prepares what docker prints: `pods`, `published` or the code it `exit`s with.
     pub(crate) fn prepare(&self, what: &str, text: &str) {
-        fs::write(self.directory.path().join("bin").join(what), text).unwrap();
+        fs::write(self.bin().join(what), text).unwrap();
+    }
+
+    /// Where `docker` and what it prints lie.
+    pub(crate) fn bin(&self) -> PathBuf {
+        self.directory.path().join("bin")
     }
 
     /// What docker was asked, one line each.
     pub(crate) fn docker_calls(&self) -> String {
-        fs::read_to_string(self.directory.path().join("bin/calls")).unwrap_or_default()
+        fs::read_to_string(self.bin().join("calls")).unwrap_or_default()
     }
 
     /// Where the record of a cluster lies.
