@@ -1,6 +1,7 @@
 //! Runs docker through its command line.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -27,13 +28,22 @@ pub struct DockerEngine {
 impl DockerEngine {
     /// Connects, and creates the platform's bridge when it is missing.
     pub fn new() -> Result<Self> {
-        if docker(&["network", "inspect", BRIDGE]).is_err() {
-            docker(&["network", "create", "--driver", "bridge", BRIDGE])?;
-        }
+        create_bridge()?;
         Ok(Self {
             limit: FileLimit::of_this_machine(),
         })
     }
+}
+
+/// Creates the pods' network where it is missing. Docker lets two networks of one name exist, and
+/// from then on the name means neither: the engines of one process take turns.
+fn create_bridge() -> Result<()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if docker(&["network", "inspect", BRIDGE]).is_err() {
+        docker(&["network", "create", "--driver", "bridge", BRIDGE])?;
+    }
+    Ok(())
 }
 
 impl Engine for DockerEngine {
