@@ -69,6 +69,7 @@ impl<'a> Docker<'a> {
     }
 
     /// A container's own address on the platform's network.
+    #[expect(dead_code, reason = "info and new-password ask it")]
     pub(crate) fn address(&self, container: &str) -> Result<String, Failure> {
         let format = "{{with index .NetworkSettings.Networks \"voodu0\"}}{{.IPAddress}}{{end}}";
         let invocation = Invocation::docker(["inspect", "-f", format, container]);

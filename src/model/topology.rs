@@ -41,11 +41,6 @@ impl Topology {
         self.primary
     }
 
-    /// How many pods there are.
-    pub(crate) fn replicas(&self) -> u16 {
-        self.replicas
-    }
-
     /// Every pod, the primary among them.
     pub(crate) fn members(&self) -> impl Iterator<Item = Ordinal> {
         Ordinal::all(self.replicas)

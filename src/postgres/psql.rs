@@ -55,6 +55,7 @@ pub(crate) struct Psql<'a> {
     login: Login<'a>,
 }
 
+#[cfg_attr(not(test), expect(dead_code, reason = "info and new-password ask it"))]
 impl<'a> Psql<'a> {
     /// The server in that container.
     pub(crate) fn new(docker: Docker<'a>, container: &'a str, login: Login<'a>) -> Self {
