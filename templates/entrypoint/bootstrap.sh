@@ -48,9 +48,13 @@ refuse_empty_volume() {
 }
 act_refuse_empty() { refuse_empty_volume; }
 
+act_refuse_half_copy() {
+  die "this pod is the primary of $CLUSTER_REF, but its volume holds a copy that was interrupted, which cannot be used." \
+    "To go on with another pod: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force"
+}
+
 # postmaster_pid: the process that runs on the data directory, if any.
 postmaster_pid() {
-  local pid=''
-  { IFS= read -r pid <"$PGDATA/postmaster.pid"; } 2>/dev/null
-  printf '%s' "$pid"
+  read_file "$PGDATA/postmaster.pid"
+  printf '%s' "${TEXT%%$'\n'*}"
 }

@@ -1,17 +1,40 @@
 # --- A standby's copy of the primary ----------------------------------------
 
 # act_clone: copies the primary into this pod's volume. A clone that anything
-# interrupts starts over, because the sentinel goes last.
+# interrupts starts over, because the sentinel goes last. What is there stays
+# until the primary answers.
 act_clone() {
-  { sentinel_set "$CLONE_SENTINEL" && rm -f "$INIT_SENTINEL" "$OLDER_CLONE_SENTINEL"; } || die "cannot write to $VOLUME"
   choose_password "$V_PRIMARY"
   wait_for_primary || return 0
   say "cloning pod $V_PRIMARY"
-  data_wipe || die "cannot empty $PGDATA"
-  base_backup "$PGDATA" || return 0
+  sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
+  RECLONE=''
+  as_postgres rm -f "$INIT_SENTINEL" "$OLDER_CLONE_SENTINEL"
+  { wipe_tablespaces && data_wipe; } || die "cannot empty $PGDATA"
+  if ! base_backup "$PGDATA"; then
+    back_off
+    return 0
+  fi
+  CLONE_PAUSE=1
   observe
   { make_standby && record_keep && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the clone in $PGDATA"
   say "cloned pod $V_PRIMARY"
+}
+
+# wipe_tablespaces: what an interrupted copy left where the primary has
+# tablespaces.
+wipe_tablespaces() {
+  local locations location
+  locations=$(remote_sql "$(pod_host "$V_PRIMARY")" <<<"SELECT string_agg(pg_tablespace_location(oid), '|') FROM pg_tablespace")
+  while IFS= read -r -d '|' location; do
+    [ -z "$location" ] || wipe_tablespace "$location" || return 1
+  done <<<"$locations|"
+}
+
+# back_off: each failure of a copy costs the primary a checkpoint.
+back_off() {
+  pause "$CLONE_PAUSE"
+  [ "$CLONE_PAUSE" -ge 60 ] || CLONE_PAUSE=$((CLONE_PAUSE * 2))
 }
 
 # base_backup DIRECTORY: copies the recorded primary. A spread checkpoint would
@@ -24,17 +47,21 @@ base_backup() {
 
 # make_standby: the copy follows the recorded primary from its first start on.
 make_standby() {
-  : >"$PGDATA/standby.signal" && own "$PGDATA/standby.signal" && wire_settings && write_runtime_conf "$V_PRIMARY"
+  install_file "$PGDATA/standby.signal" 0600 </dev/null && wire_settings && write_runtime_conf "$V_PRIMARY"
 }
 
 # wait_for_primary: asks once a second, for five minutes, until the recorded
 # primary accepts writes. Returns 1 when the record changed meanwhile.
 wait_for_primary() {
-  local host deadline=$((SECONDS + 300)) answer
+  local host deadline=$((TICKS + 300 * 5)) answer said=''
   host=$(pod_host "$V_PRIMARY")
   until answer=$(remote_sql "$host" <<<'SELECT pg_is_in_recovery()' 2>&1) && [ "$answer" = f ]; do
     [ "$answer" != t ] || answer="it is still in recovery"
-    [ "$SECONDS" -lt "$deadline" ] ||
+    if [ -z "$said" ]; then
+      say "waiting for pod $V_PRIMARY: ${answer//$'\n'/ | }"
+      said=1
+    fi
+    [ "$TICKS" -lt "$deadline" ] ||
       die "pod $V_PRIMARY ($host) did not become a usable primary in 5 minutes: ${answer//$'\n'/ | }"
     pause 1
     ! record_changed || return 1
@@ -60,7 +87,6 @@ await_helper() {
   [ -z "$STOPPING" ] || exit 143
   if [ "$code" != 0 ]; then
     say "$2 failed with exit code $code, see above"
-    pause 1
     return 1
   fi
 }

@@ -7,16 +7,15 @@ FALLBACK_CONF=$PGDATA/voodu-fallback.conf
 # wire_settings: makes postgresql.conf read the mounted files, and last this
 # pod's own. Lines that an operator wrote stay.
 wire_settings() {
-  local conf=$PGDATA/postgresql.conf include="include_dir '$CONF_DIRECTORY'" runtime="include_if_exists 'voodu-runtime.conf'"
-  if grep -qxF "$include" "$conf" && grep -qxF "$runtime" "$conf"; then
+  local conf=$PGDATA/postgresql.conf include="include_dir '$CONF_DIRECTORY'" runtime="include_if_exists 'voodu-runtime.conf'" rest
+  if as_postgres grep -qxF "$include" "$conf" && as_postgres grep -qxF "$runtime" "$conf"; then
     return 0
   fi
-  {
-    # The older plugin spelled them differently and mounted its files one
-    # directory deeper.
-    grep -vxF -e "$include" -e "$runtime" -e "include_dir = '/etc/postgresql/conf.d'" -e "include_if_exists = 'voodu-runtime.conf'" "$conf"
-    printf '%s\n' "$include" "$runtime"
-  } | install_file "$conf" 0600
+  # The older plugin spelled them differently and mounted its files one
+  # directory deeper. A grep that fails must not cost the operator's lines.
+  rest=$(as_postgres grep -vxF -e "$include" -e "$runtime" -e "include_dir = '/etc/postgresql/conf.d'" \
+    -e "include_if_exists = 'voodu-runtime.conf'" "$conf") || [ $? = 1 ] || return 1
+  printf '%s\n%s\n%s\n' "$rest" "$include" "$runtime" | install_file "$conf" 0600
 }
 
 # write_runtime_conf [PRIMARY]: writes the settings of this pod alone; with
@@ -31,7 +30,7 @@ write_runtime_conf() {
     text+=" application_name=voodu-postgres-standby-$ORDINAL connect_timeout=5 passfile=$PASSFILE'"$'\n'
     write_passfile || return 1
   fi
-  IFS= read -r -d '' old 2>/dev/null <"$RUNTIME_CONF"
+  read_file "$RUNTIME_CONF" && old=$TEXT
   RUNTIME_CHANGED=''
   [ "$text" != "$old" ] || return 0
   RUNTIME_CHANGED=1
@@ -50,9 +49,9 @@ write_passfile() {
 
 # stored_password: the replication password in the passfile, if there is one.
 stored_password() {
-  local line=''
-  [ -f "$PASSFILE" ] || return 0
-  IFS= read -r line <"$PASSFILE"
+  local line
+  read_file "$PASSFILE" && [[ $TEXT == "*:*:*:$REPLICATION_USER:"* ]] || return 0
+  line=${TEXT%%$'\n'*}
   line=${line#"*:*:*:$REPLICATION_USER:"}
   line=${line//"\\:"/:}
   printf '%s' "${line//"\\\\"/"\\"}"
@@ -65,9 +64,9 @@ choose_password() {
   local stored
   stored=$(stored_password)
   [ -n "$stored" ] && [ "$stored" != "$ENV_REPLICATION_PASSWORD" ] || return 0
-  REPLICATION_PASSWORD=$ENV_REPLICATION_PASSWORD
-  if [ "$(remote_sql "$(pod_host "$1")" <<<'SELECT 1' 2>/dev/null)" != 1 ]; then
-    REPLICATION_PASSWORD=$stored
+  REPLICATION_PASSWORD=$stored
+  if [ "$(PGPASSWORD=$ENV_REPLICATION_PASSWORD session "$(pod_host "$1")" "$REPLICATION_USER" 4 <<<'SELECT 1' 2>/dev/null)" = 1 ]; then
+    REPLICATION_PASSWORD=$ENV_REPLICATION_PASSWORD
   fi
 }
 
@@ -96,10 +95,10 @@ check_settings() {
 # names in it keep their meaning.
 fall_back() {
   if [ ! -d "$GOOD_CONF" ]; then
-    mkdir -m 0700 "$GOOD_CONF" && own "$GOOD_CONF" && cp "$CONF_DIRECTORY"/voodu-50-streaming.conf "$GOOD_CONF"
-    own "$GOOD_CONF/voodu-50-streaming.conf"
+    as_postgres mkdir -m 0700 "$GOOD_CONF" &&
+      install_file "$GOOD_CONF/voodu-50-streaming.conf" 0600 <"$CONF_DIRECTORY/voodu-50-streaming.conf"
   fi
-  sed "s|^include_dir '$CONF_DIRECTORY'\$|include_dir '$GOOD_CONF'|" "$PGDATA/postgresql.conf" |
+  as_postgres sed "s|^include_dir '$CONF_DIRECTORY'\$|include_dir '$GOOD_CONF'|" "$PGDATA/postgresql.conf" |
     install_file "$FALLBACK_CONF" 0600
   CONF_ARGS=(-c "config_file=$FALLBACK_CONF")
   FELL_BACK=1
@@ -110,8 +109,7 @@ fall_back() {
 keep_good_settings() {
   local file
   [ -z "$FELL_BACK" ] || return 0
-  [ -d "$GOOD_CONF" ] || mkdir -m 0700 "$GOOD_CONF"
-  own "$GOOD_CONF"
+  [ -d "$GOOD_CONF" ] || as_postgres mkdir -m 0700 "$GOOD_CONF"
   for file in "$CONF_DIRECTORY"/*.conf; do
     install_file "$GOOD_CONF/${file##*/}" 0600 <"$file"
   done
@@ -122,9 +120,15 @@ keep_good_settings() {
 settings_are_new() {
   local file
   for file in "$CONF_DIRECTORY"/*.conf; do
-    cmp -s "$file" "$GOOD_CONF/${file##*/}" || return 0
+    as_postgres cmp -s "$file" "$GOOD_CONF/${file##*/}" || return 0
   done
   return 1
+}
+
+# warn_of_auto_conf: ALTER SYSTEM writes a file that wins over all others.
+warn_of_auto_conf() {
+  ! as_postgres grep -q '^ *primary_conninfo' "$PGDATA/postgresql.auto.conf" 2>/dev/null ||
+    say "postgresql.auto.conf sets primary_conninfo, which wins over the record: run ALTER SYSTEM RESET primary_conninfo in this pod"
 }
 
 # standby_limits: a standby does not start with a lower limit than its primary

@@ -4,12 +4,10 @@
 # or clone (such a step was interrupted), fresh (initialised, never used),
 # standby, primary, or unknown.
 data_shape() {
-  local phase=''
   if [ -e "$INIT_SENTINEL" ]; then
-    IFS= read -r phase <"$INIT_SENTINEL"
     SHAPE=init
-    [ "$phase" != complete ] || SHAPE=fresh
-  elif [ -e "$CLONE_SENTINEL" ] || [ -e "$OLDER_CLONE_SENTINEL" ]; then
+    read_file "$INIT_SENTINEL" && [ "$TEXT" = complete$'\n' ] && SHAPE=fresh
+  elif [ -n "$RECLONE" ] || [ -e "$CLONE_SENTINEL" ] || [ -e "$OLDER_CLONE_SENTINEL" ]; then
     SHAPE=clone
   elif [ ! -d "$PGDATA" ] || directory_is_empty "$PGDATA"; then
     SHAPE=empty
@@ -30,9 +28,26 @@ directory_is_empty() {
 }
 
 # data_wipe: empties the data directory. Only for data under a sentinel, or for
-# a standby's copy of what the primary holds.
+# a standby's copy of what the primary holds. Tablespaces in this pod's volume go
+# first: once the links to them are gone nothing leads there.
 data_wipe() {
-  mkdir -p "$PGDATA" && rm -rf "${PGDATA:?}"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* && own "$PGDATA" && chmod 0700 "$PGDATA"
+  local link target
+  [ ! -L "$PGDATA" ] || return 1
+  for link in "$PGDATA"/pg_tblspc/*; do
+    target=$(readlink "$link") || continue
+    wipe_tablespace "$target" || return 1
+  done
+  as_postgres mkdir -p "$PGDATA" && as_postgres rm -rf "${PGDATA:?}"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* &&
+    as_postgres chmod 0700 "$PGDATA"
+}
+
+# wipe_tablespace DIRECTORY: only in this pod's volume. Elsewhere it may be a
+# directory that the pods share.
+wipe_tablespace() {
+  case $1/ in
+    */../*) ;;
+    "$VOLUME"/*) as_postgres rm -rf "$1"/PG_* ;;
+  esac
 }
 
 # sentinel_set FILE [PHASE] / sentinel_clear FILE: marks the data directory as

@@ -19,7 +19,8 @@ decide() {
   case $who:$SHAPE:$V_RECORD in
     me:empty:none | me:init:none) ACTION=first_boot ;;
     me:fresh:*) ACTION=finish_first_boot ;;
-    me:empty:ours | me:init:ours | me:clone:ours) ACTION=refuse_empty ;;
+    me:empty:ours | me:init:ours) ACTION=refuse_empty ;;
+    me:clone:ours) ACTION=refuse_half_copy ;;
     me:primary:*) ACTION=run_primary ;;
     me:standby:ours) ACTION=promote ;;
     me:standby:none | me:clone:none) ACTION=wait_for_record ;;
@@ -61,10 +62,10 @@ act_guard() {
 }
 
 act_wait_for_record() {
-  local deadline=$((SECONDS + 300))
+  local deadline=$((TICKS + 300 * 5))
   say "this pod holds a standby's data and there is no record of who is primary: waiting for another pod to publish one"
   until record_changed; do
-    [ "$SECONDS" -lt "$deadline" ] ||
+    [ "$TICKS" -lt "$deadline" ] ||
       die "no record of who is primary of $CLUSTER_REF showed up in 5 minutes, and a standby is not promoted on a guess; start the other pods, or say who is primary: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force"
     tick
     [ -z "$STOPPING" ] || exit 143
@@ -78,9 +79,9 @@ act_wait_out_handover() { wait_out "a handover"; }
 wait_out() {
   local next=0
   until record_changed; do
-    if [ "$SECONDS" -ge "$next" ]; then
+    if [ "$TICKS" -ge "$next" ]; then
       say "postgres is stopped during $1 (record $RECORD, epoch $V_EPOCH)"
-      next=$((SECONDS + 60))
+      next=$((TICKS + 60 * 5))
     fi
     tick
     [ -z "$STOPPING" ] || exit 143

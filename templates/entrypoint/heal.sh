@@ -21,7 +21,7 @@ heal_standby() {
   [ -n "$position" ] && [ "$position" = "$seen_before" ] || return 0
   [ "$(wal_is_gone "$position")" = t ] || return 0
   say "pod $V_PRIMARY no longer has the WAL that this standby needs after $position: cloning it again"
-  sentinel_set "$CLONE_SENTINEL" || return 0
+  RECLONE=1
   stop_server
   return 1
 }
@@ -31,27 +31,43 @@ receiver_runs() {
   local file title
   for file in /proc/[0-9]*/cmdline; do
     { IFS= read -r -d '' title <"$file"; } 2>/dev/null
-    [[ $title != postgres:*walreceiver* ]] || return 0
+    [[ $title != "postgres: walreceiver"* ]] || return 0
   done
   return 1
 }
 
-# stuck_position: how far this standby replayed; before it accepts sessions, how
-# far it has to replay at least.
+# stuck_position: how far this standby has WAL; nothing while its replay is held
+# up on purpose. Before it accepts sessions: how far it has to replay at least,
+# once it looks for a segment that it does not have.
 stuck_position() {
   if [ -n "$READY" ]; then
-    local_sql <<<'SELECT pg_last_wal_replay_lsn()' 2>/dev/null
-  else
+    local_sql 2>/dev/null <<'SQL'
+SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
+ WHERE NOT pg_is_wal_replay_paused() AND current_setting('recovery_min_apply_delay') = '0'
+SQL
+  elif startup_waits; then
     control 'Minimum recovery ending location'
   fi
 }
 
+# startup_waits: the process that replays says what it is doing.
+startup_waits() {
+  local file title
+  for file in /proc/[0-9]*/cmdline; do
+    { IFS= read -r -d '' title <"$file"; } 2>/dev/null
+    [[ $title != "postgres: startup"*"waiting for"* ]] || return 0
+  done
+  return 1
+}
+
 # wal_is_gone POSITION: asks the primary whether the segment that continues at
 # POSITION is older than the oldest one that it has. The timeline part of the
-# names does not count.
+# names does not count. A primary that is another database altogether is no
+# reason to give this data up.
 wal_is_gone() {
   remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<SQL
 SELECT NOT pg_is_in_recovery()
+   AND (SELECT system_identifier::text FROM pg_control_system()) = '$(control 'Database system identifier')'
    AND div('$1'::pg_lsn - '0/0'::pg_lsn, size) <
        min(('x' || substr(file, 9, 8))::bit(32)::bigint * div(4294967296, size) + ('x' || substr(file, 17, 8))::bit(32)::bigint)
   FROM pg_ls_dir('pg_wal', true, false) AS file,

@@ -5,17 +5,26 @@ prepare() {
   [[ $ENV_CLUSTER =~ ^[0-9a-f]{32}$ ]] || die "PG_CLUSTER_ID is not 32 hex digits: run vd apply again with the current plugin"
   [ -d "$BACKUPS" ] || die "$BACKUPS is not mounted, and the record of who is primary lives there: remove the volumes override from the block and apply again"
   [ -d "$VOLUME" ] || die "$VOLUME does not exist"
-  own_directory "$BACKUPS"
-  own_directory "$VOLUME"
-  finish_swap
   exec {TICK}<> <(:)
-  trap on_stop INT TERM
-  trap on_reload HUP
+  own_files
+  finish_swap
+  # No process of an earlier start is left in this container, and a process id in
+  # an old file could be one of ours by now.
+  as_postgres rm -f "$PGDATA/postmaster.pid"
 }
 
-# own_directory DIRECTORY: the server's user may write there. The group stays
-# the operator's.
-own_directory() { [ "$EUID" != 0 ] || chown postgres "$1" || die "cannot give $1 to the postgres user"; }
+# own_files: the server's user may write to its directories, and owns its data as
+# the image's entrypoint would see to. The group of the backups stays the
+# operator's.
+own_files() {
+  local directory
+  [ "$EUID" = 0 ] || return 0
+  for directory in "$BACKUPS" "$VOLUME"; do
+    [ "$(stat -c %U "$directory")" = postgres ] || chown postgres "$directory" ||
+      say "cannot give $directory to the postgres user; what has to be written there will fail"
+  done
+  [ ! -d "$PGDATA" ] || find "$PGDATA" ! -user postgres -exec chown -h postgres:postgres {} +
+}
 
 act_run_primary() {
   check_major
@@ -41,6 +50,7 @@ act_follow() {
   check_major
   choose_password "$V_PRIMARY"
   { wire_settings && write_runtime_conf "$V_PRIMARY"; } || die "cannot write in $PGDATA"
+  warn_of_auto_conf
   say "starting as a standby of pod $V_PRIMARY"
   start_server standby
   watch_server

@@ -18,7 +18,8 @@ peer_addresses() {
 
 # ask_peers: asks every other pod at once whether it is in recovery, 2 s each.
 # Leaves the addresses that answered in PEERS_UP, and in PEER_WRITABLE one that
-# is not in recovery. Silence is no answer and no objection.
+# is not in recovery. Silence is no answer and no objection; a server that runs
+# and does not say is mentioned.
 ask_peers() {
   local address answer
   PEERS_UP='' PEER_WRITABLE=''
@@ -26,10 +27,14 @@ ask_peers() {
     case $answer in
       t) PEERS_UP+="$address " ;;
       f) PEERS_UP+="$address " PEER_WRITABLE=$address ;;
+      *FATAL*)
+        PEERS_UP+="$address "
+        say "$(peer_name "$address") runs but does not say whether it is a primary: ${answer#*FATAL: }"
+        ;;
     esac
   done < <(
     for address in $(peer_addresses); do
-      printf '%s %s\n' "$address" "$(remote_sql "$address" 2 <<<'SELECT pg_is_in_recovery()' 2>/dev/null)" &
+      printf '%s %s\n' "$address" "$(remote_sql "$address" 2 <<<'SELECT pg_is_in_recovery()' 2>&1 | tr '\n' ' ')" &
     done
     wait
   )

@@ -5,6 +5,26 @@
 
 set -u
 
+CHILD='' HELPER='' STOPPING='' ROLE='' READY='' PROMOTING='' REPUBLISHED='' TRY_GOOD_SETTINGS=''
+RECLONE='' UNHEEDED='' STUCK_AT='' TICKS=0 LOOK_AT=0 CLONE_PAUSE=1
+
+say() { printf 'voodu: %s\n' "$*" >&2; }
+
+# on_stop: docker stop sends INT or TERM, and both mean a fast shutdown here: a
+# smart one would wait for the last client.
+on_stop() {
+  [ -n "$STOPPING" ] || say "stopping"
+  STOPPING=1
+  [ -z "$CHILD" ] || kill -INT "$CHILD" 2>/dev/null
+  [ -z "$HELPER" ] || kill -TERM -- "-$HELPER" 2>/dev/null
+}
+
+on_reload() { [ -z "$CHILD" ] || kill -HUP "$CHILD" 2>/dev/null; }
+
+# From here on: a stop that comes early must not be lost.
+trap on_stop INT TERM
+trap on_reload HUP
+
 PORT=${PG_PORT:-5432}
 ORDINAL=${VOODU_REPLICA_ORDINAL:-0}
 INITIAL_PRIMARY=${PG_PRIMARY_ORDINAL:-0}
@@ -27,9 +47,13 @@ RUNTIME_CONF=$PGDATA/voodu-runtime.conf
 PASSFILE=$VOLUME/.voodu-passfile
 
 # A client setting that an operator put into the environment must not redirect
-# the supervisor's own connections.
-unset PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGPASSFILE PGDATABASE PGSERVICE PGSERVICEFILE \
-  PGOPTIONS PGSSLMODE PGTARGETSESSIONATTRS
+# the supervisor's own connections. Ours are PGDATA and those with an underscore.
+for name in "${!PG@}"; do
+  case $name in
+    PGDATA | PG_*) ;;
+    *) unset "$name" ;;
+  esac
+done
 export PGCONNECT_TIMEOUT=3
 
 # The command that drops root: gosu in Debian images and newer Alpine ones,
@@ -43,8 +67,6 @@ if [ "$EUID" = 0 ]; then
   fi
 fi
 
-say() { printf 'voodu: %s\n' "$*" >&2; }
-
 # die MESSAGE...: leaves, after a clean stop of a server that runs.
 die() {
   say "$*"
@@ -52,6 +74,10 @@ die() {
   exit 1
 }
 
+# as_postgres COMMAND...: the volume and the backups directory belong to the
+# postgres user, and so to whoever is superuser in the database. Root follows no
+# path in there that a link could lead elsewhere: what is read or written there
+# by a command is done as that user.
 as_postgres() { "${DROP[@]}" "$@"; }
 
 # pod_host ORDINAL: the pod's name on the cluster's network. The platform
@@ -59,30 +85,67 @@ as_postgres() { "${DROP[@]}" "$@"; }
 pod_host() { local name="$PG_NAME-$1$PG_SCOPE_SUFFIX" && printf '%s' "${name,,}"; }
 
 # install_file FILE MODE: puts standard input in FILE's place, whole or not at
-# all. The temporary name cannot be guessed, so nobody can plant a link there.
+# all.
 install_file() {
-  local file=$1 mode=$2 temp
-  temp=$(mktemp "$file.XXXXXX") || return 1
-  if cat >"$temp" && chmod "$mode" "$temp" && own "$temp" && sync "$temp" && mv -f "$temp" "$file"; then
-    return 0
+  # shellcheck disable=SC2016 # The inner shell expands it.
+  as_postgres sh -c '
+    [ ! -d "$1" ] || [ -L "$1" ] || exit 1
+    temp=$(mktemp "$1.voodu.XXXXXX") || exit 1
+    cat >"$temp" && chmod "$2" "$temp" && sync "$temp" && mv -f "$temp" "$1" && exit 0
+    rm -f "$temp"
+    exit 1' sh "$1" "$2"
+}
+
+# read_file FILE: leaves the text of a small plain file in TEXT, without a fork.
+# Returns 1 when there is none and 2 for what is no such file: a pipe would block
+# the supervisor, a link could lead anywhere.
+read_file() {
+  TEXT=''
+  [ -e "$1" ] || [ -L "$1" ] || return 1
+  [ -f "$1" ] && [ ! -L "$1" ] || return 2
+  # Success means a NUL byte or more than 4096 bytes.
+  if { IFS= read -r -d '' -n 4097 TEXT <"$1"; } 2>/dev/null; then
+    TEXT=''
+    return 2
   fi
-  rm -f "$temp"
+}
+
+# session HOST USER SECONDS: runs the SQL on standard input, which answers with
+# one line at the most. An operator may have dropped the cluster's database, or
+# the right to connect to it, so it tries postgres next.
+session() {
+  local sql database answer
+  sql=$(cat)
+  for database in "$DATABASE" postgres; do
+    # A warning of the server comes before the answer.
+    if answer=$(timeout "$3" psql -XAtq -v ON_ERROR_STOP=1 "host=$1 port=$PORT user=$2 dbname=$database" <<<"$sql" 2>&1); then
+      printf '%s\n' "${answer##*$'\n'}"
+      return 0
+    fi
+    [[ $answer == *"database \""* ]] || break
+  done
+  printf '%s\n' "$answer" >&2
   return 1
 }
 
-# own FILE: gives FILE to the postgres user.
-own() { [ "$EUID" != 0 ] || chown -h postgres:postgres "$1"; }
+# local_sql: asks this pod's server, as superuser. A session of ours never waits
+# for a synchronous standby.
+local_sql() { PGOPTIONS='-c synchronous_commit=local -c log_statement=none' session "$SOCKETS" "$SUPERUSER" 10; }
 
-# local_sql: runs the SQL on standard input in this pod's server, as superuser.
-# A session of ours never waits for a synchronous standby.
-local_sql() {
-  PGOPTIONS='-c synchronous_commit=local -c log_statement=none' timeout 10 \
-    psql -XAtq -v ON_ERROR_STOP=1 -h "$SOCKETS" -p "$PORT" -U "$SUPERUSER" -d "$DATABASE"
-}
-
-# remote_sql HOST [SECONDS]: runs the SQL on standard input in another pod's
-# server, as the replication role.
+# remote_sql HOST [SECONDS]: asks another pod's server, as the replication role,
+# with the password of the passfile too when a rotation made it the newer one.
 remote_sql() {
-  PGPASSWORD=$REPLICATION_PASSWORD timeout "${2:-4}" psql -XAtq -v ON_ERROR_STOP=1 \
-    "host=$1 port=$PORT user=$REPLICATION_USER dbname=$DATABASE connect_timeout=2"
+  local sql answer stored
+  sql=$(cat)
+  if answer=$(PGPASSWORD=$REPLICATION_PASSWORD session "$1" "$REPLICATION_USER" "${2:-4}" <<<"$sql" 2>&1); then
+    printf '%s\n' "$answer"
+    return 0
+  fi
+  stored=$(stored_password)
+  if [[ $answer == *"password authentication failed"* ]] && [ -n "$stored" ] && [ "$stored" != "$REPLICATION_PASSWORD" ]; then
+    PGPASSWORD=$stored session "$1" "$REPLICATION_USER" "${2:-4}" <<<"$sql"
+    return
+  fi
+  printf '%s\n' "$answer" >&2
+  return 1
 }

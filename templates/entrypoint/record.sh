@@ -32,39 +32,25 @@ record_parse() {
 
 # record_field KEY VALUE: checks one line and keeps its value.
 record_field() {
-  local ordinal='^(0|[1-9][0-9]{0,4})$'
+  # Ranges like 0-9 hold other scripts' digits too in some locales.
+  local ordinal='^(0|[123456789][0123456789]{0,4})$'
   case $1 in
-    cluster) [[ $2 =~ ^[0-9a-f]{32}$ ]] && R_CLUSTER=$2 ;;
-    epoch) [[ $2 =~ ^[1-9][0-9]{0,17}$ ]] && R_EPOCH=$2 ;;
+    cluster) [[ $2 =~ ^[0123456789abcdef]{32}$ ]] && R_CLUSTER=$2 ;;
+    epoch) [[ $2 =~ ^[123456789][0123456789]{0,17}$ ]] && R_EPOCH=$2 ;;
     primary) [[ $2 =~ $ordinal ]] && R_PRIMARY=$2 ;;
     state) [[ $2 =~ ^(steady|handover|maintenance)$ ]] && R_STATE=$2 ;;
     target) [[ $2 =~ $ordinal ]] && R_TARGET=$2 ;;
-    stopped_at) [[ $2 =~ ^[0-9A-F]{1,8}/[0-9A-F]{1,8}$ ]] && R_STOPPED_AT=$2 ;;
+    stopped_at) [[ $2 =~ ^[0123456789ABCDEF]{1,8}/[0123456789ABCDEF]{1,8}$ ]] && R_STOPPED_AT=$2 ;;
     clean) [[ $2 =~ $ordinal ]] && R_CLEAN=$2 ;;
     rejoin) [[ $2 =~ $ordinal ]] && R_REJOIN=$2 ;;
     *) return 1 ;;
   esac
 }
 
-# record_read FILE: leaves the file's text in TEXT. Returns 1 when there is no
-# file and 2 for what cannot be a record. Nothing is forked: the watch does this
-# five times a second.
-record_read() {
-  TEXT=''
-  [ -e "$1" ] || [ -L "$1" ] || return 1
-  # A pipe would block the supervisor, a link could lead anywhere.
-  [ -f "$1" ] && [ ! -L "$1" ] || return 2
-  # Success means a NUL byte or more than 4096 bytes: no record has either.
-  if { IFS= read -r -d '' -n 4097 TEXT <"$1"; } 2>/dev/null; then
-    TEXT=''
-    return 2
-  fi
-}
-
-# record_load FILE: like record_read, and leaves the record's fields in R_*;
+# record_load FILE: like read_file, and leaves the record's fields in R_*;
 # returns 2 for everything that is not a record.
 record_load() {
-  record_read "$1" || return
+  read_file "$1" || return
   record_parse "$TEXT" || return 2
 }
 
@@ -95,7 +81,7 @@ record_replace() {
     "$allowed" $? || exit 1
     # `mv` would move into a directory that somebody put in the record's place.
     [ ! -d "$RECORD" ] || [ -L "$RECORD" ] || exit 1
-    rm -f "$RECORD".??????
+    rm -f "$RECORD".voodu.??????
     [ ! -L "$RECORD" ] || rm -f "$RECORD"
     "$@" | install_file "$RECORD" 0644 && sync "$BACKUPS"
   ) 9>>"$RECORD_LOCK"

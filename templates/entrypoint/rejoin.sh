@@ -74,10 +74,12 @@ copy_beside() {
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     return 0
   fi
-  rm -rf "$BESIDE"
-  { mkdir -m 0700 "$BESIDE" && own "$BESIDE"; } || die "cannot write to $VOLUME"
-  base_backup "$BESIDE" || return 0
-  { : >"$BESIDE/standby.signal" && own "$BESIDE/standby.signal" && sync "$BESIDE" && : >"$BESIDE_COMPLETE" && sync "$VOLUME"; } ||
+  { as_postgres rm -rf "$BESIDE" && as_postgres mkdir -m 0700 "$BESIDE"; } || die "cannot write to $VOLUME"
+  if ! base_backup "$BESIDE"; then
+    back_off
+    return 0
+  fi
+  { install_file "$BESIDE/standby.signal" 0600 </dev/null && sync "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
     die "cannot finish the copy in $BESIDE"
   finish_swap
   say "copied pod $V_PRIMARY"
@@ -87,9 +89,10 @@ copy_beside() {
 # more for what is written meanwhile.
 room_beside() {
   local need have
-  need=$(remote_sql "$(pod_host "$V_PRIMARY")" <<<'SELECT sum(pg_database_size(oid)) * 1.1 / 1024 FROM pg_database' 2>/dev/null)
+  need=$(remote_sql "$(pod_host "$V_PRIMARY")" <<<'SELECT ceil(sum(pg_database_size(oid)) * 1.1 / 1024) FROM pg_database' 2>/dev/null)
+  [ -n "$need" ] || need=$(as_postgres du -sk "$PGDATA" | sed 's/[^0-9].*//')
   have=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
-  [ -n "$need" ] && [ "${need%.*}" -lt "${have:-0}" ]
+  [ -n "$need" ] && [ "$need" -lt "${have:-0}" ]
 }
 
 # finish_swap: puts a complete copy in the data directory's place, from wherever
@@ -97,13 +100,13 @@ room_beside() {
 finish_swap() {
   if [ -e "$BESIDE_COMPLETE" ]; then
     if [ -d "$BESIDE" ]; then
-      rm -rf "$REPLACED"
-      [ ! -d "$PGDATA" ] || mv "$PGDATA" "$REPLACED"
-      mv "$BESIDE" "$PGDATA"
+      as_postgres rm -rf "$REPLACED"
+      [ ! -d "$PGDATA" ] || as_postgres mv "$PGDATA" "$REPLACED"
+      as_postgres mv "$BESIDE" "$PGDATA"
       sync "$VOLUME"
     fi
-    rm -f "$BESIDE_COMPLETE"
+    as_postgres rm -f "$BESIDE_COMPLETE"
     sync "$VOLUME"
   fi
-  rm -rf "$BESIDE" "$REPLACED"
+  as_postgres rm -rf "$BESIDE" "$REPLACED"
 }

@@ -1,15 +1,17 @@
 # --- The server as a child --------------------------------------------------
 
-CHILD='' HELPER='' STOPPING='' ROLE='' READY='' REPUBLISHED='' TRY_GOOD_SETTINGS='' UNHEEDED='' STUCK_AT='' LOOK_AT=0
-
-# tick: one step of every wait. A read that nothing can satisfy returns after
-# 0.2 s or at a signal, and forks nothing.
-tick() { IFS= read -r -t 0.2 -u "$TICK" _; }
+# tick: one step of every wait, a fifth of a second. A read that nothing can
+# satisfy returns after that or at a signal, and forks nothing. Time is counted in
+# these steps: the machine's clock can be set back.
+tick() {
+  IFS= read -r -t 0.2 -u "$TICK" _
+  TICKS=$((TICKS + 1))
+}
 
 # pause SECONDS
 pause() {
-  local until=$((SECONDS + $1))
-  while [ "$SECONDS" -lt "$until" ] && [ -z "$STOPPING" ]; do tick; done
+  local until=$((TICKS + $1 * 5))
+  while [ "$TICKS" -lt "$until" ] && [ -z "$STOPPING" ]; do tick; done
   [ -z "$STOPPING" ] || [ -n "$CHILD" ] || exit 143
 }
 
@@ -18,17 +20,6 @@ retry() {
   say "$1, trying again"
   pause 1
 }
-
-# on_stop: docker stop sends INT or TERM, and both mean a fast shutdown here: a
-# smart one would wait for the last client.
-on_stop() {
-  [ -n "$STOPPING" ] || say "stopping"
-  STOPPING=1
-  [ -z "$CHILD" ] || kill -INT "$CHILD" 2>/dev/null
-  [ -z "$HELPER" ] || kill -TERM -- "-$HELPER" 2>/dev/null
-}
-
-on_reload() { [ -z "$CHILD" ] || kill -HUP "$CHILD" 2>/dev/null; }
 
 child_runs() { kill -0 "$CHILD" 2>/dev/null; }
 
@@ -39,11 +30,14 @@ child_ended() {
   CHILD=''
 }
 
-# stop_server: a fast shutdown, waited for.
+# stop_server: a fast shutdown, waited for. The signal is repeated, because one
+# that comes before the server listens for it is lost.
 stop_server() {
-  kill -INT "$CHILD" 2>/dev/null
-  while child_runs; do tick; done
-  CHILD='' READY=''
+  while child_runs; do
+    kill -INT "$CHILD" 2>/dev/null
+    tick
+  done
+  CHILD='' READY='' PROMOTING=''
 }
 
 # start_server ROLE
@@ -52,6 +46,7 @@ start_server() {
   LIMIT_ARGS=()
   check_settings
   [ "$ROLE" != standby ] || standby_limits
+  [ -z "$STOPPING" ] || exit 143
   "${DROP[@]}" postgres -D "$PGDATA" -p "$PORT" -c 'listen_addresses=*' -c password_encryption=scram-sha-256 \
     "${CONF_ARGS[@]}" "${LIMIT_ARGS[@]}" &
   CHILD=$!
@@ -59,14 +54,13 @@ start_server() {
 
 # server_ready: the server writes into its pid file when it accepts sessions.
 server_ready() {
-  local lines=()
-  { mapfile -t lines <"$PGDATA/postmaster.pid"; } 2>/dev/null
-  [ "${lines[0]:-}" = "$CHILD" ] && [ "${lines[7]:-}" = 'ready   ' ]
+  read_file "$PGDATA/postmaster.pid"
+  [ "${TEXT%%$'\n'*}" = "$CHILD" ] && [[ $TEXT == *$'\nready   \n' ]]
 }
 
 # record_changed: the shared record is not the one that was last looked at.
 record_changed() {
-  record_read "$RECORD"
+  read_file "$RECORD"
   [ "$TEXT" != "$SHARED_TEXT" ]
 }
 
@@ -79,15 +73,18 @@ watch_server() {
       server_ended
       return
     fi
-    [ -z "$STOPPING" ] || continue
+    if [ -n "$STOPPING" ]; then
+      kill -INT "$CHILD" 2>/dev/null
+      continue
+    fi
     if [ -z "$READY" ] && server_ready; then
       READY=1 LOOK_AT=0
       on_ready
     fi
-    if record_changed; then
+    if left_recovery || record_changed; then
       look || return 0
-    elif [ "$SECONDS" -ge "$LOOK_AT" ]; then
-      LOOK_AT=$((SECONDS + 10))
+    elif [ "$TICKS" -ge "$LOOK_AT" ]; then
+      LOOK_AT=$((TICKS + 10 * 5))
       look || return 0
       [ "$ACTION:$V_STATE" != follow:steady ] || tend_standby || return 0
     fi
@@ -126,24 +123,38 @@ role_holds() {
 
 # follow_record: points the running standby at the recorded primary.
 follow_record() {
-  choose_password "$V_PRIMARY"
+  receiver_runs || choose_password "$V_PRIMARY"
   write_runtime_conf "$V_PRIMARY"
   [ -n "$RUNTIME_CHANGED" ] || return 0
   say "following pod $V_PRIMARY (epoch $V_EPOCH)"
   kill -HUP "$CHILD"
 }
 
-# promote_server: the record made this pod the primary.
+# promote_server: the record made this pod the primary. A promotion takes as long
+# as there is WAL to replay; the watch goes on meanwhile.
 promote_server() {
-  [ -n "$READY" ] || return 0
+  [ -n "$READY" ] && [ -z "$PROMOTING" ] || return 0
   refuse_second_primary
   say "promoting this pod (epoch $V_EPOCH)"
-  as_postgres pg_ctl promote -D "$PGDATA" -w -t 20 >/dev/null || die "the promotion failed, see above"
-  ROLE=primary
   write_runtime_conf
-  on_ready
-  # pg_rewind of the old primary goes by the last checkpoint of this one.
-  local_sql <<<CHECKPOINT >/dev/null 2>&1 &
+  as_postgres pg_ctl promote -D "$PGDATA" -W >/dev/null || die "the promotion failed, see above"
+  PROMOTING=1
+}
+
+# left_recovery: the standby became a primary. When the record did not ask for
+# that, the look that follows stops it.
+left_recovery() {
+  [ "$ROLE" = standby ] && [ -n "$READY" ] && [ ! -e "$PGDATA/standby.signal" ] || return 1
+  if [ -n "$PROMOTING" ]; then
+    [ "$(local_sql <<<'SELECT pg_is_in_recovery()' 2>/dev/null)" = f ] || return 1
+    PROMOTING='' ROLE=primary
+    on_ready
+    # pg_rewind of the old primary goes by the last checkpoint of this one.
+    local_sql <<<CHECKPOINT >/dev/null 2>&1 &
+  else
+    say "this standby was promoted without the record"
+    ROLE=primary
+  fi
 }
 
 # on_ready: what a server that just began to accept sessions still needs.
@@ -152,7 +163,7 @@ on_ready() {
   if [ "$ROLE" = primary ]; then
     # Adds the replication role, its grants and its pg_hba.conf line where they
     # are missing, as in a cluster that the older plugin made.
-    PGPORT=$PORT timeout 10 bash /docker-entrypoint-initdb.d/00_create_replication.sh ||
+    PGPORT=$PORT timeout 10 "${DROP[@]}" bash /docker-entrypoint-initdb.d/00_create_replication.sh ||
       say "could not check the replication role, see above; standbys may be unable to connect"
     say "pod $ORDINAL accepts writes as the primary"
   else

@@ -17,7 +17,8 @@ fn expected(mine: bool, shape: &str, record: &str, state: &str) -> &'static str 
         (_, _, _, "maintenance") => "wait_out_maintenance",
         (true, "empty" | "init", "none", _) => "first_boot",
         (true, "fresh", ..) => "finish_first_boot",
-        (true, "empty" | "init" | "clone", "ours", _) => "refuse_empty",
+        (true, "clone", "ours", _) => "refuse_half_copy",
+        (true, "empty" | "init", "ours", _) => "refuse_empty",
         (true, "primary", ..) | (true, "standby", "ours", _) if state == "handover" => {
             "wait_out_handover"
         }

@@ -126,7 +126,7 @@ fn a_record_is_written_over_a_planted_link_or_lock() {
         "ln -s \"$SANDBOX/outside\" \"$RECORD\"",
         "ln -s \"$SANDBOX/outside\" \"$RECORD_LOCK\"",
         "mkfifo \"$RECORD_LOCK\"",
-        "ln -s \"$SANDBOX/outside\" \"$RECORD.aaaaaa\"",
+        "ln -s \"$SANDBOX/outside\" \"$RECORD.voodu.aaaaaa\"",
     ] {
         let sandbox = Sandbox::new(Tools::Native);
         sandbox.output(&format!(

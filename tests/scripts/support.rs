@@ -114,7 +114,7 @@ fn sourced(script: &str) -> String {
     let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/entrypoint");
     let source = |part: &str| format!(". {}/{part}.sh\n", parts.display());
     let mut text = source("preamble");
-    text += "BACKUPS=$SANDBOX/backups DROP=()\nown() { :; }\n";
+    text += "BACKUPS=$SANDBOX/backups DROP=()\n";
     text.extend(PARTS.map(source));
     text += "CONF_DIRECTORY=$SANDBOX/conf\n";
     text + script
