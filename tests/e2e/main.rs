@@ -15,6 +15,7 @@ mod behind;
 mod expose;
 mod formation;
 mod guard;
+mod hostile;
 mod image;
 mod link;
 mod psql;
