@@ -17,6 +17,15 @@ pub(crate) struct OutputArgs {
     json: bool,
 }
 
+/// How `vd` prints the reply of a command that changes something. It hands its own flag on, so the
+/// flag must be known here, and changes nothing.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplyArgs {
+    /// Let vd print text, or the controller's reply as JSON
+    #[arg(short = 'o', long = "output", value_name = "OUTPUT", value_enum)]
+    _output: Option<Format>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Text,

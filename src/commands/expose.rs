@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::exposure::{Exposure, check_host_port};
+use crate::commands::args::ReplyArgs;
 use crate::context::Context;
 use crate::model::excerpt::excerpt;
 use crate::model::refusal::{Refusal, Result};
@@ -20,6 +21,9 @@ Example:
 pub(crate) struct Args {
     /// The cluster, as <scope>/<name>
     cluster: ResourceRef,
+
+    #[command(flatten)]
+    reply: ReplyArgs,
 }
 
 impl Args {

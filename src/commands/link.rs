@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::cluster::Cluster;
 use crate::cluster::wiring::{Origin, Wiring};
+use crate::commands::args::ReplyArgs;
 use crate::context::Context;
 use crate::controller::{self, Controller, Kind, Layers};
 use crate::model::connection::{READ_URL, WRITE_URL};
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// Let each connection draw its standby (clients with libpq 16 or later; older ones refuse the URL)
     #[arg(long, requires = "reads")]
     load_balance: bool,
+
+    #[command(flatten)]
+    reply: ReplyArgs,
 }
 
 impl Args {
@@ -129,9 +133,7 @@ impl Args {
         kind: Kind,
         changed: bool,
     ) -> String {
-        let Self {
-            cluster, consumer, ..
-        } = self;
+        let (cluster, consumer) = (&self.cluster, &self.consumer);
         let primary = cluster.host(wiring.topology.primary());
         let standbys = wiring.topology.standbys().count();
         let mut lines = vec![if changed {

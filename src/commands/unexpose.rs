@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::exposure::Exposure;
+use crate::commands::args::ReplyArgs;
 use crate::context::Context;
 use crate::model::resource_ref::ResourceRef;
 use crate::output::Reply;
@@ -16,6 +17,9 @@ Example:
 pub(crate) struct Args {
     /// The cluster, as <scope>/<name>
     cluster: ResourceRef,
+
+    #[command(flatten)]
+    reply: ReplyArgs,
 }
 
 impl Args {

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::wiring::{Origin, Wiring};
+use crate::commands::args::ReplyArgs;
 use crate::context::Context;
 use crate::controller::Layers;
 use crate::model::connection::{READ_URL, WRITE_URL};
@@ -24,6 +25,9 @@ pub(crate) struct Args {
 
     /// The application, as <scope>/<name>
     consumer: ResourceRef,
+
+    #[command(flatten)]
+    reply: ReplyArgs,
 }
 
 impl Args {
@@ -55,7 +59,7 @@ impl Args {
     }
 
     fn message(&self, was_linked: bool, removed: &[&str], kept: &[&str]) -> String {
-        let Self { cluster, consumer } = self;
+        let (cluster, consumer) = (&self.cluster, &self.consumer);
         let first = match (was_linked, removed) {
             (false, []) => format!("{consumer} is not linked to {cluster}; nothing to remove"),
             (true, []) => {

@@ -274,6 +274,15 @@ fn a_bucket_or_record_that_cannot_be_trusted_is_refused() {
 }
 
 #[test]
+fn the_cli_s_own_output_flag_is_accepted() {
+    let world = World::with_cluster(1);
+    let printed = world.vd_ok(&[&LINK[..], &["-o", "json"]].concat());
+    let reply: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(reply["status"], "ok");
+    assert_eq!(web(&world, WRITE), url(&[0], ""));
+}
+
+#[test]
 fn by_hand_the_environment_names_the_controller() {
     let world = World::with_cluster(1);
     let link = ["link", "clowk-lp/db", "clowk-lp/web"];
