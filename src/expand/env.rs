@@ -142,13 +142,16 @@ fn owner(name: &str) -> Option<&'static str> {
             "use vd pg:link <ref> <consumer>"
         }
         keys::BACKUP_KEEP | keys::BACKUP_MAX_AGE | keys::BACKUP_COMPRESS => {
-            "use vd config <ref> set, which restarts nothing when the key is pinned"
+            "use vd config <ref> set, which restarts the pods once, whatever the key is"
         }
         "POSTGRES_USER_FILE"
         | "POSTGRES_DB_FILE"
         | "POSTGRES_PASSWORD_FILE"
         | "POSTGRES_INITDB_ARGS_FILE" => {
             "leave it out: the image refuses it beside the variable that the plugin sets"
+        }
+        "POSTGRES_INITDB_WALDIR" => {
+            "leave it out: standbys would not follow it, and an interrupted first boot could not start over"
         }
         _ if name.starts_with("PG_") => "leave it out: names that start with PG_ are the plugin's",
         _ if name.starts_with("VOODU_") => "leave it out: names that start with VOODU_ are voodu's",
@@ -182,6 +185,7 @@ mod tests {
             "PGDATA",
             "PG_ANYTHING",
             "POSTGRES_USER",
+            "POSTGRES_INITDB_WALDIR",
             "POSTGRES_PASSWORD_FILE",
             "VOODU_SCOPE",
         ]

@@ -86,6 +86,11 @@ const OWNED: &[(&str, &str, &str)] = &[
         "leave it out",
     ),
     (
+        "promote_trigger_file",
+        "only the topology record makes a pod the primary",
+        "leave it out",
+    ),
+    (
         "restore_command",
         "the replicas stream from the primary",
         "leave it out",
