@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 
 use crate::controller;
+use crate::docker::runner;
 use crate::model::refusal::Refusal;
 use crate::wire::action::Action;
 use crate::wire::dispatch::Outcome;
@@ -117,7 +118,9 @@ fn is_missing_command(error: &clap::Error) -> bool {
 
 fn hint(error: &anyhow::Error) -> Option<&str> {
     let of_refusal = error.downcast_ref().map(Refusal::next);
-    of_refusal.or_else(|| error.downcast_ref().map(controller::Error::next))
+    of_refusal
+        .or_else(|| error.downcast_ref().map(controller::Error::next))
+        .or_else(|| error.downcast_ref().and_then(runner::Failure::next))
 }
 
 fn to_stdout(text: &str) -> io::Result<()> {

@@ -52,6 +52,16 @@ impl Failure {
         matches!(self.problem, Problem::TimedOut(_))
     }
 
+    /// The operator's next step, when docker itself is the trouble.
+    pub(crate) fn next(&self) -> Option<&'static str> {
+        match self.problem {
+            Problem::CannotRun(_) | Problem::TimedOut(_) => {
+                Some("see whether docker answers (docker ps), and run the command again")
+            }
+            Problem::Exited(..) | Problem::Unexpected(_) => None,
+        }
+    }
+
     /// It printed something that cannot be understood.
     pub(crate) fn unexpected(invocation: &Invocation, printed: &str) -> Self {
         Self::new(invocation, Problem::Unexpected(printed.to_owned()))
