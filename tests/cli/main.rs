@@ -9,6 +9,7 @@ mod expose;
 mod help;
 mod link;
 mod psql;
+mod readme;
 mod support;
 mod unlink;
 mod usage;
