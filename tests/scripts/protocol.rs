@@ -18,7 +18,7 @@ const ENOUGH: u64 = 80;
 
 /// Takes the record over again and again, and notes each success after it.
 const WRITER: &str = "SHAPE=primary
-while :; do
+while [ -d \"$BACKUPS\" ]; do
   RECORD_COPY=/nowhere
   observe 2>/dev/null
   [ \"$V_RECORD\" = ours ] || continue
@@ -28,6 +28,28 @@ done";
 
 fn kill(process: &str) {
     let _ = Command::new("kill").args(["-9", "--", process]).output();
+}
+
+/// The writers of a run; none outlives it, whatever ends it.
+struct Writers(Vec<Child>);
+
+impl Writers {
+    fn start(sandbox: &Sandbox) -> Self {
+        Self(
+            (0..WRITERS)
+                .map(|ordinal| sandbox.spawn(ordinal, WRITER))
+                .collect(),
+        )
+    }
+}
+
+impl Drop for Writers {
+    fn drop(&mut self) {
+        for writer in &mut self.0 {
+            kill(&format!("-{}", writer.id()));
+            let _ = writer.wait();
+        }
+    }
 }
 
 /// The record's epoch and primary; every state that a reader ever sees must have both.
@@ -73,9 +95,7 @@ fn disturb(sandbox: &Sandbox, writers: &mut [Child], choices: &mut dyn FnMut() -
 fn no_epoch_repeats_and_no_two_writers_win_one() {
     let sandbox = Sandbox::new(Tools::Native);
     sandbox.write("backups/.topology", record(1, 0, ""));
-    let mut writers: Vec<Child> = (0..WRITERS)
-        .map(|ordinal| sandbox.spawn(ordinal, WRITER))
-        .collect();
+    let mut writers = Writers::start(&sandbox);
     let mut runner = TestRunner::deterministic();
     let mut choices = || any::<u16>().new_tree(&mut runner).unwrap().current().into();
 
@@ -93,15 +113,12 @@ fn no_epoch_repeats_and_no_two_writers_win_one() {
             "two records of epoch {epoch}"
         );
         if Instant::now() >= next_kill {
-            disturb(&sandbox, &mut writers, &mut choices);
+            disturb(&sandbox, &mut writers.0, &mut choices);
             next_kill = Instant::now()
                 + Duration::from_millis(50 + u64::try_from(choices() % 150).unwrap());
         }
     }
-    for writer in &mut writers {
-        kill(&format!("-{}", writer.id()));
-        let _ = writer.wait();
-    }
+    drop(writers);
 
     assert!(
         last >= ENOUGH,
