@@ -126,52 +126,61 @@ fn files_are_installed_private_and_never_through_a_planted_link() {
     }
 }
 
+const OLD: &str = "old\n";
+const NEW: &str = "new\n";
+
+/// How far a swap had come, the files that it left, and whose data is wanted in the end.
+type State = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
+
 #[test]
 fn a_swap_is_finished_from_wherever_it_was_interrupted() {
-    let (old, new) = ("old\n", "new\n");
-    let states: [(&str, &[(&str, &str)], &str); 5] = [
+    let states: [State; 5] = [
         (
             "before the copy was complete",
             &[
-                ("pgdata/PG_VERSION", old),
-                (".voodu-beside/PG_VERSION", new),
+                ("pgdata/PG_VERSION", OLD),
+                (".voodu-beside/PG_VERSION", NEW),
             ],
-            old,
+            OLD,
         ),
         (
             "complete",
             &[
-                ("pgdata/PG_VERSION", old),
-                (".voodu-beside/PG_VERSION", new),
+                ("pgdata/PG_VERSION", OLD),
+                (".voodu-beside/PG_VERSION", NEW),
                 (".voodu-beside-complete", ""),
             ],
-            new,
+            NEW,
         ),
         (
             "old data moved",
             &[
-                (".voodu-replaced/PG_VERSION", old),
-                (".voodu-beside/PG_VERSION", new),
+                (".voodu-replaced/PG_VERSION", OLD),
+                (".voodu-beside/PG_VERSION", NEW),
                 (".voodu-beside-complete", ""),
             ],
-            new,
+            NEW,
         ),
         (
             "copy moved",
             &[
-                (".voodu-replaced/PG_VERSION", old),
-                ("pgdata/PG_VERSION", new),
+                (".voodu-replaced/PG_VERSION", OLD),
+                ("pgdata/PG_VERSION", NEW),
                 (".voodu-beside-complete", ""),
             ],
-            new,
+            NEW,
         ),
         (
             "mark removed",
             &[
-                (".voodu-replaced/PG_VERSION", old),
-                ("pgdata/PG_VERSION", new),
+                (".voodu-replaced/PG_VERSION", OLD),
+                ("pgdata/PG_VERSION", NEW),
             ],
-            new,
+            NEW,
         ),
     ];
     for (name, files, want) in states {

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Leaves data directories of the shape that the older plugin's clusters have.
 set -eu
 if [ "$VOODU_REPLICA_ORDINAL" != "${PG_PRIMARY_ORDINAL:-0}" ]; then
