@@ -53,7 +53,7 @@ wipe_tablespace() {
 # sentinel_set FILE [PHASE] / sentinel_clear FILE: marks the data directory as
 # not to be used. Everything before the clearing is on disk before the mark goes.
 sentinel_set() { printf '%s\n' "${2:-}" | install_file "$1" 0600 && sync "$VOLUME"; }
-sentinel_clear() { sync "$PGDATA" && rm -f "$1" && sync "$VOLUME"; }
+sentinel_clear() { sync -f "$PGDATA" && rm -f "$1" && sync "$VOLUME"; }
 
 # control FIELD: one value of pg_controldata.
 control() {

@@ -79,7 +79,7 @@ copy_beside() {
     back_off
     return 0
   fi
-  { install_file "$BESIDE/standby.signal" 0600 </dev/null && sync "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
+  { install_file "$BESIDE/standby.signal" 0600 </dev/null && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
     die "cannot finish the copy in $BESIDE"
   finish_swap
   say "copied pod $V_PRIMARY"

@@ -8,6 +8,9 @@ tick() {
   TICKS=$((TICKS + 1))
 }
 
+# step: a shorter one, for what is over soon.
+step() { IFS= read -r -t 0.03 -u "$TICK" _; }
+
 # pause SECONDS
 pause() {
   local until=$((TICKS + $1 * 5))
@@ -35,7 +38,7 @@ child_ended() {
 stop_server() {
   while child_runs; do
     kill -INT "$CHILD" 2>/dev/null
-    tick
+    step
   done
   CHILD='' READY='' PROMOTING=''
 }
