@@ -1,6 +1,6 @@
 //! Standbys that fall behind, and replicas that come and go.
 
-use crate::support::{Cluster, Plan, docker, docker_ok, eventually, holds};
+use crate::support::{Cluster, Plan, docker, docker_ok};
 
 /// Writes WAL until the primary's oldest segment is past what a standby at this moment needs.
 fn outrun(cluster: &Cluster) {
@@ -147,10 +147,7 @@ fn the_primary_cannot_be_scaled_away() {
         return;
     };
     cluster.move_record(1);
-    eventually(15, "the promotion", || {
-        let role = cluster.in_recovery(1)?;
-        holds(role == "f", || role.clone())
-    });
+    cluster.wait_until_primary(1);
     let before = cluster.container_id(1);
     cluster.plan.replicas = 1;
     let refused = cluster.try_apply().unwrap_err().to_string();

@@ -1,6 +1,6 @@
 //! What an operator, a superuser or bad luck can do to a pod.
 
-use crate::support::{Cluster, Plan, docker, docker_ok, eventually, holds};
+use crate::support::{Cluster, Plan, docker, docker_ok, eventually};
 
 /// Runs a shell script in a pod as the database's own user.
 fn as_postgres(cluster: &Cluster, pod: u16, script: &str) {
@@ -53,13 +53,7 @@ fn a_standby_promoted_behind_the_records_back_stops_at_once() {
         return;
     };
     let _ = cluster.try_sql(1, "SELECT pg_promote(false)");
-    eventually(15, "the guard", || {
-        let log = cluster.log(1);
-        holds(
-            log.contains("promoted without the record") && log.contains("split-brain guard"),
-            || log.clone(),
-        )
-    });
+    cluster.wait_for_log(1, &["promoted without the record", "split-brain guard"]);
     assert!(cluster.try_sql(1, "SELECT 1").is_err());
     assert_eq!(cluster.in_recovery(0).unwrap(), "f");
     docker_ok(&["restart", &cluster.pod(0)]);

@@ -20,16 +20,10 @@ fn diverged(major: u16, block: &str) -> Option<Cluster> {
     cluster.kill_for_good(0);
     cluster.reconnect(1);
     cluster.move_record(1);
-    eventually(20, "the promotion", || {
-        let role = cluster.in_recovery(1)?;
-        holds(role == "f", || role.clone())
-    });
+    cluster.wait_until_primary(1);
     cluster.sql(1, "INSERT INTO t VALUES (-1)");
     docker_ok(&["start", &cluster.pod(0)]);
-    eventually(20, "the guard", || {
-        let log = cluster.log(0);
-        holds(log.contains("split-brain guard"), || log.clone())
-    });
+    cluster.wait_for_log(0, &["split-brain guard"]);
     Some(cluster)
 }
 
@@ -138,10 +132,7 @@ fn a_primary_that_left_cleanly_follows_without_a_copy() {
     docker_ok(&["stop", &cluster.pod(0)]);
     // A fast shutdown sends the standbys everything, its own checkpoint included.
     cluster.move_record_with(1, "clean=0\n");
-    eventually(20, "the promotion", || {
-        let role = cluster.in_recovery(1)?;
-        holds(role == "f", || role.clone())
-    });
+    cluster.wait_until_primary(1);
     docker_ok(&["start", &cluster.pod(0)]);
     cluster.wait_until_formed_around(1);
     let log = cluster.log(0);

@@ -59,21 +59,15 @@ fn another_clusters_record_stops_no_running_pod_and_starts_none() {
     };
     let record = cluster.record();
     cluster.write_record(FOREIGN);
-    eventually(15, "the complaint", || {
-        let log = cluster.log(0);
-        holds(log.contains("not one of this cluster"), || log.clone())
-    });
+    cluster.wait_for_log(0, &["not one of this cluster"]);
     cluster.wait_until_formed();
     assert_eq!(cluster.record(), FOREIGN, "it is not ours to replace");
 
     docker_ok(&["restart", &cluster.pod(0)]);
-    eventually(15, "the refusal", || {
-        let log = cluster.log(0);
-        holds(
-            log.contains("the shared record /backups/.topology is of another cluster"),
-            || log.clone(),
-        )
-    });
+    cluster.wait_for_log(
+        0,
+        &["the shared record /backups/.topology is of another cluster"],
+    );
     cluster.write_record(&record);
     cluster.wait_until_formed();
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use voodu_standin::{ApplyReport, Platform, Vars};
 
 use super::docker::{docker, docker_ok};
+use super::plugin::install_plugin;
+use super::slot::Slot;
 use super::{eventually, holds, leftovers};
 
 /// What a test wants to differ from the usual cluster.
@@ -39,7 +40,7 @@ pub struct Cluster {
     pub platform: Platform,
     pub scope: String,
     pub plan: Plan,
-    root: PathBuf,
+    pub(super) root: PathBuf,
     _slot: Slot,
 }
 
@@ -248,81 +249,23 @@ impl Cluster {
         }
     }
 
-    /// The pods' shared directory on the host.
-    pub fn backups(&self) -> PathBuf {
-        self.root.join("backups").join(&self.scope).join("db")
+    /// Waits until a pod accepts writes.
+    #[track_caller]
+    pub fn wait_until_primary(&self, ordinal: u16) {
+        eventually(30, "a pod as the primary", || {
+            let role = self.in_recovery(ordinal)?;
+            holds(role == "f", || format!("pod {ordinal} in recovery: {role}"))
+        });
     }
 
-    /// The shared record's text.
-    pub fn record(&self) -> String {
-        fs::read_to_string(self.backups().join(".topology")).unwrap_or_default()
-    }
-
-    /// Puts a text in the record's place, as a file rename does.
-    pub fn write_record(&self, text: &str) {
-        let temporary = self.backups().join(".by-the-test");
-        fs::write(&temporary, text).expect("write a record");
-        fs::rename(temporary, self.backups().join(".topology")).expect("install a record");
-    }
-
-    /// Writes the next steady record, with another primary.
-    pub fn move_record(&self, primary: u16) {
-        self.move_record_with(primary, "");
-    }
-
-    /// The same, with more lines.
-    pub fn move_record_with(&self, primary: u16, lines: &str) {
-        let record = self.record();
-        let epoch: u64 = field(&record, "epoch=").parse().expect("an epoch");
-        let cluster = field(&record, "cluster=");
-        let next = epoch + 1;
-        self.write_record(&format!(
-            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=steady\n{lines}"
-        ));
-    }
-
-    /// Writes into the record that an operator wants this pod back as a standby.
-    pub fn ask_to_rejoin(&self, ordinal: u16) {
-        let primary = field(&self.record(), "primary=")
-            .parse()
-            .expect("an ordinal");
-        self.move_record_with(primary, &format!("rejoin={ordinal}\n"));
-    }
-
-    /// Takes a pod off the cluster's network.
-    pub fn cut_off(&self, ordinal: u16) {
-        docker_ok(&["network", "disconnect", "voodu0", &self.pod(ordinal)]);
-    }
-
-    /// Puts it back, under the names that the platform gave it.
-    pub fn reconnect(&self, ordinal: u16) {
-        let own = format!("--alias=db-{ordinal}.{}.voodu", self.scope);
-        let shared = format!("--alias=db.{}.voodu", self.scope);
-        docker_ok(&[
-            "network",
-            "connect",
-            &own,
-            &shared,
-            "voodu0",
-            &self.pod(ordinal),
-        ]);
-    }
-
-    /// Kills a pod in a way after which docker leaves it alone.
-    pub fn kill_for_good(&self, ordinal: u16) {
-        docker_ok(&["kill", &self.pod(ordinal)]);
-    }
-
-    /// Kills a pod's PID 1 as a crash would: unlike `docker kill`, docker then restarts it.
-    pub fn kill_pod(&self, ordinal: u16) {
-        let pid: i32 = docker_ok(&["inspect", "-f", "{{.State.Pid}}", &self.pod(ordinal)])
-            .parse()
-            .expect("a pid");
-        if pid > 1 {
-            let _ = std::process::Command::new("kill")
-                .args(["-9", &pid.to_string()])
-                .output();
-        }
+    /// Waits until a pod's log holds all of these.
+    #[track_caller]
+    pub fn wait_for_log(&self, ordinal: u16, words: &[&str]) {
+        eventually(30, "the words in the log", || {
+            let log = self.log(ordinal);
+            let all = words.iter().all(|words| log.contains(words));
+            holds(all, || format!("{words:?} in\n{log}"))
+        });
     }
 }
 
@@ -341,13 +284,6 @@ impl Drop for Cluster {
     }
 }
 
-/// The value of a record's line.
-fn field(record: &str, key: &str) -> String {
-    let line = record.lines().find_map(|line| line.strip_prefix(key));
-    line.unwrap_or_else(|| panic!("no {key} in {record}"))
-        .to_owned()
-}
-
 /// What a psql printed, or what it complained of.
 fn said(output: &Output) -> Result<String, String> {
     if output.status.success() {
@@ -358,44 +294,5 @@ fn said(output: &Output) -> Result<String, String> {
         Err(String::from_utf8_lossy(&output.stderr)
             .trim_end()
             .to_owned())
-    }
-}
-
-/// A plugin directory with the binary under test.
-fn install_plugin(root: &Path) -> PathBuf {
-    let directory = root.join("plugins/postgres");
-    fs::create_dir_all(directory.join("bin")).expect("make the plugin directory");
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin.yml");
-    fs::copy(manifest, directory.join("plugin.yml")).expect("copy plugin.yml");
-    fs::copy(
-        env!("CARGO_BIN_EXE_voodu-postgres"),
-        directory.join("bin/voodu-postgres"),
-    )
-    .expect("copy the binary");
-    directory
-}
-
-/// Two clusters at a time are what two cores carry.
-struct Slot;
-
-static TAKEN: Mutex<u8> = Mutex::new(0);
-static FREED: Condvar = Condvar::new();
-
-impl Slot {
-    fn take() -> Self {
-        let taken = TAKEN.lock().expect("no test panics while it holds this");
-        *FREED
-            .wait_while(taken, |taken| *taken >= 2)
-            .expect("as above") += 1;
-        Self
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if let Ok(mut taken) = TAKEN.lock() {
-            *taken -= 1;
-        }
-        FREED.notify_one();
     }
 }

@@ -3,6 +3,10 @@
 mod cluster;
 mod docker;
 mod leftovers;
+mod misfortune;
+mod plugin;
+mod record;
+mod slot;
 
 use std::time::{Duration, Instant};
 

@@ -150,17 +150,8 @@ fn after_the_older_plugins_own_promote_the_promoted_pod_stays_the_primary() {
     docker_ok(&["stop", &cluster.pod(0)]);
 
     assert_eq!(cluster.apply().changes.rolled.len(), 2);
-    eventually(30, "pod 1 as the primary", || {
-        let role = cluster.in_recovery(1)?;
-        holds(role == "f", || role.clone())
-    });
-    eventually(30, "pod 0's refusal", || {
-        let log = cluster.log(0);
-        holds(
-            log.contains("split-brain guard") && log.contains("pod 1 is the primary"),
-            || log.clone(),
-        )
-    });
+    cluster.wait_until_primary(1);
+    cluster.wait_for_log(0, &["split-brain guard", "pod 1 is the primary"]);
     assert_eq!(
         cluster.sql(1, "SELECT string_agg(i::text, ',' ORDER BY i) FROM t"),
         "1,2"

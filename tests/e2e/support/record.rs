@@ -1,0 +1,56 @@
+//! The cluster's record, read and written from outside.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::Cluster;
+
+impl Cluster {
+    /// The pods' shared directory on the host.
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups").join(&self.scope).join("db")
+    }
+
+    /// The shared record's text.
+    pub fn record(&self) -> String {
+        fs::read_to_string(self.backups().join(".topology")).unwrap_or_default()
+    }
+
+    /// Puts a text in the record's place, as a file rename does.
+    pub fn write_record(&self, text: &str) {
+        let temporary = self.backups().join(".by-the-test");
+        fs::write(&temporary, text).expect("write a record");
+        fs::rename(temporary, self.backups().join(".topology")).expect("install a record");
+    }
+
+    /// Writes the next steady record, with another primary.
+    pub fn move_record(&self, primary: u16) {
+        self.move_record_with(primary, "");
+    }
+
+    /// The same, with more lines.
+    pub fn move_record_with(&self, primary: u16, lines: &str) {
+        let record = self.record();
+        let epoch: u64 = field(&record, "epoch=").parse().expect("an epoch");
+        let cluster = field(&record, "cluster=");
+        let next = epoch + 1;
+        self.write_record(&format!(
+            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=steady\n{lines}"
+        ));
+    }
+
+    /// Writes into the record that an operator wants this pod back as a standby.
+    pub fn ask_to_rejoin(&self, ordinal: u16) {
+        let primary = field(&self.record(), "primary=")
+            .parse()
+            .expect("an ordinal");
+        self.move_record_with(primary, &format!("rejoin={ordinal}\n"));
+    }
+}
+
+/// The value of a record's line.
+fn field(record: &str, key: &str) -> String {
+    let line = record.lines().find_map(|line| line.strip_prefix(key));
+    line.unwrap_or_else(|| panic!("no {key} in {record}"))
+        .to_owned()
+}
