@@ -12,6 +12,7 @@
 mod support;
 
 mod behind;
+mod daemon;
 mod expose;
 mod formation;
 mod guard;

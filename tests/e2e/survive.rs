@@ -28,7 +28,7 @@ fn kill_at(cluster: &Cluster, pod: u16, moments: &[u64]) {
 
 #[test]
 fn kills_during_the_first_boot() {
-    for delays in moments(6, 1800).chunks(2) {
+    for delays in moments(10, 1800).chunks(2) {
         let Some(cluster) = Cluster::new(Plan {
             replicas: 1,
             probes: true,
@@ -80,7 +80,7 @@ fn kills_at_random_moments_under_load() {
     };
     cluster.sql(0, "CREATE TABLE log (n int PRIMARY KEY)");
     let mut acknowledged = 0;
-    for (round, moment) in moments(8, 900).into_iter().enumerate() {
+    for (round, moment) in moments(14, 900).into_iter().enumerate() {
         let until = std::time::Instant::now() + Duration::from_millis(300 + moment);
         while std::time::Instant::now() < until {
             if cluster
