@@ -22,6 +22,7 @@ mod link;
 mod psql;
 mod rejoin;
 mod restart;
+mod rotation;
 mod settings;
 mod shared_record;
 mod survive;
