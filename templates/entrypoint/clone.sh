@@ -69,15 +69,16 @@ wait_for_primary() {
   done
 }
 
-# await_helper PID WHAT: waits for a long step, which leads a process group. Returns 1 when it failed or when
-# the record changed meanwhile and the step was given up.
+# await_helper PID WHAT: waits for a long step, which leads a process group.
+# Returns 1 when it failed, or was given up because the record changed.
 await_helper() {
-  local code
+  local code given_up=''
   HELPER=$1
   while kill -0 "$HELPER" 2>/dev/null; do
     step
-    if record_changed; then
+    if [ -z "$given_up" ] && record_changed; then
       say "the record changed, giving up $2"
+      given_up=1
       kill -TERM -- "-$HELPER" 2>/dev/null
     fi
     [ -z "$STOPPING" ] || kill -TERM -- "-$HELPER" 2>/dev/null

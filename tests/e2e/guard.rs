@@ -111,3 +111,63 @@ fn a_cluster_deleted_with_its_data_starts_anew_beside_its_old_record() {
     assert_ne!(cluster.record(), old);
     assert_eq!(cluster.sql(0, "SELECT to_regclass('t') IS NULL"), "t");
 }
+
+#[test]
+fn a_pod_that_finds_another_primary_does_not_start_as_a_second_one() {
+    let plan = Plan {
+        replicas: 1,
+        ..Plan::default()
+    };
+    let Some(cluster) = Cluster::up(plan) else {
+        return;
+    };
+    // A writable server behind the cluster's shared name, with the cluster's replication role.
+    let rogue = format!("{}-rogue", cluster.scope);
+    let alias = format!("--network-alias=db.{}.voodu", cluster.scope);
+    let bucket = cluster.platform.bucket(&cluster.scope, "db");
+    let password = format!(
+        "POSTGRES_PASSWORD={}",
+        bucket["POSTGRES_REPLICATION_PASSWORD"]
+    );
+    let label = format!("--label=voodu.scope={}", cluster.scope);
+    docker_ok(&[
+        "run",
+        "-d",
+        "--name",
+        &rogue,
+        "--network=voodu0",
+        &alias,
+        "--label=createdby=voodu",
+        &label,
+        "-e",
+        "POSTGRES_USER=repl",
+        "-e",
+        "POSTGRES_DB=appdata",
+        "-e",
+        &password,
+        "postgres:17",
+        "postgres",
+        "-p",
+        "5433",
+    ]);
+    eventually(60, "the other server", || {
+        let login = [
+            "exec",
+            &rogue,
+            "pg_isready",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            "5433",
+        ];
+        let ready = docker(&login).status.success();
+        holds(ready, || "not ready".to_owned())
+    });
+    docker_ok(&["restart", &cluster.pod(0)]);
+    let said = refusal(&cluster, 0, "already runs as a primary");
+    assert!(said.contains(&rogue), "{said}");
+    assert!(cluster.in_recovery(0).is_err());
+
+    docker_ok(&["rm", "-f", "-v", &rogue]);
+    cluster.wait_until_formed();
+}
