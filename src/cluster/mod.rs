@@ -2,10 +2,17 @@
 
 pub(crate) mod exposure;
 pub(crate) mod record_file;
+mod record_lock;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "promote, rejoin and restore use it")
+)]
+pub(crate) mod record_write;
 pub(crate) mod wiring;
 
 use serde_json::{Map, Value};
 
+use crate::cluster::record_write::{Random, RecordWriter};
 use crate::controller::{Controller, Kind, Layers};
 use crate::docker::engine::{Docker, Pod};
 use crate::model::bucket::{Bucket, Vars, keys};
@@ -17,7 +24,7 @@ use crate::model::resource_ref::ResourceRef;
 use crate::model::topology::Topology;
 use crate::model::topology_record::TopologyRecord;
 use crate::wire::action::{Action, Restart};
-use crate::wire::deployed_spec::DeployedSpec;
+use crate::wire::deployed_spec::{Backups, DeployedSpec};
 
 /// What is known of a cluster without asking its pods.
 pub(crate) struct Cluster {
@@ -108,6 +115,27 @@ impl Cluster {
             return None;
         }
         Some(Action::set(&self.reference, kv, Restart::Skip))
+    }
+
+    /// The way to change the record, when it lies where the plugin can write.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "promote, rejoin and restore use it")
+    )]
+    pub(crate) fn record_writer<'a>(&'a self, random: Random<'a>) -> Result<RecordWriter<'a>> {
+        match &self.deployed.backups {
+            Backups::Host(backups_dir) => Ok(RecordWriter {
+                backups_dir,
+                random,
+            }),
+            Backups::Volume(volume) => Err(Refusal::new(
+                format!(
+                    "{}: /backups is the docker volume {volume}, and the plugin cannot reach the record of who is primary in there",
+                    self.reference
+                ),
+                "take /backups out of the block's volumes, or put a directory of the host there, and apply",
+            )),
+        }
     }
 
     /// What the bucket should say about the primary. Without a record it is left alone.

@@ -10,7 +10,7 @@ use crate::model::refusal::{Refusal, Result};
 use crate::model::topology_record::TopologyRecord;
 
 /// The record's name in a cluster's backups directory.
-const NAME: &str = ".topology";
+pub(crate) const NAME: &str = ".topology";
 
 /// More than any record needs, so what is cut off there is none.
 const LONGEST: u64 = 4096;

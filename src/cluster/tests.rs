@@ -107,3 +107,17 @@ fn a_controller_that_is_down_is_said_with_the_next_step() {
     let error: &crate::controller::Error = error.downcast_ref().unwrap();
     assert!(error.next().starts_with("nothing was changed"));
 }
+
+#[test]
+fn a_record_in_a_named_volume_cannot_be_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let fill: record_write::Random<'_> = &|_| Ok(());
+    let on_host = load(&controller(dir.path(), json!({})));
+    assert_eq!(on_host.record_writer(fill).unwrap().backups_dir, dir.path());
+    let in_volume = load(&controller(Path::new("vault"), json!({})));
+    let refusal = in_volume.record_writer(fill).err().unwrap();
+    assert!(
+        refusal.to_string().contains("docker volume vault"),
+        "{refusal}"
+    );
+}

@@ -14,6 +14,11 @@ pub(crate) mod field;
 pub(crate) mod identifier;
 pub(crate) mod ordinal;
 pub(crate) mod percent;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "promote, rejoin and restore use it")
+)]
+pub(crate) mod record_changes;
 pub(crate) mod refusal;
 pub(crate) mod resource_ref;
 pub(crate) mod secret;

@@ -1,0 +1,134 @@
+//! The changes of a topology record: each returns the next record, one epoch on, and none checks
+//! whether the change is a good idea.
+
+use crate::model::cluster_id::ClusterId;
+use crate::model::ordinal::Ordinal;
+use crate::model::topology_record::{State, TopologyRecord};
+
+impl TopologyRecord {
+    /// The first record of a cluster.
+    pub(crate) fn first(cluster: ClusterId, primary: Ordinal) -> Self {
+        Self {
+            cluster,
+            epoch: 1,
+            primary,
+            state: State::Steady,
+            clean: None,
+            rejoin: None,
+        }
+    }
+
+    /// The primary hands over to the target.
+    pub(crate) fn handover(&self, target: Ordinal) -> Self {
+        let stopped_at = None;
+        self.next(State::Handover { target, stopped_at })
+    }
+
+    /// The target of the handover is the primary, and nothing is known of what the old one still
+    /// had. Outside a handover there is no such record.
+    pub(crate) fn taken_over(&self) -> Option<Self> {
+        let State::Handover { target, .. } = self.state else {
+            return None;
+        };
+        let mut next = self.next(State::Steady);
+        next.clean = None;
+        next.rejoin = self.rejoin.filter(|pod| *pod != target);
+        next.primary = target;
+        Some(next)
+    }
+
+    /// The recorded primary runs, and everybody else follows it.
+    pub(crate) fn steady(&self) -> Self {
+        self.next(State::Steady)
+    }
+
+    /// Postgres stops on every pod.
+    pub(crate) fn maintenance(&self) -> Self {
+        self.next(State::Maintenance)
+    }
+
+    /// A pod gives its own commits up and becomes a standby.
+    pub(crate) fn rejoin(&self, pod: Ordinal) -> Self {
+        let mut next = self.next(self.state.clone());
+        next.rejoin = Some(pod);
+        next
+    }
+
+    fn next(&self, state: State) -> Self {
+        Self {
+            epoch: self.epoch + 1,
+            state,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "cluster=0123456789abcdef0123456789abcdef\n";
+
+    fn record(rest: &str) -> TopologyRecord {
+        format!("{HEAD}{rest}").parse().unwrap()
+    }
+
+    fn pod(number: &str) -> Ordinal {
+        number.parse().unwrap()
+    }
+
+    #[track_caller]
+    fn case(next: &TopologyRecord, expected: &str) {
+        assert_eq!(next.to_string(), format!("{HEAD}{expected}"));
+        assert_eq!(next.to_string().parse().as_ref(), Ok(next));
+    }
+
+    #[test]
+    fn there_and_back() {
+        let steady = record("epoch=7\nprimary=1\nstate=steady\nclean=0\nrejoin=3\n");
+        let handover = steady.handover(pod("2"));
+        case(
+            &handover,
+            "epoch=8\nprimary=1\nstate=handover\ntarget=2\nclean=0\nrejoin=3\n",
+        );
+        case(
+            &handover.steady(),
+            "epoch=9\nprimary=1\nstate=steady\nclean=0\nrejoin=3\n",
+        );
+        case(
+            &steady.maintenance(),
+            "epoch=8\nprimary=1\nstate=maintenance\nclean=0\nrejoin=3\n",
+        );
+        case(
+            &steady.rejoin(pod("0")),
+            "epoch=8\nprimary=1\nstate=steady\nclean=0\nrejoin=0\n",
+        );
+    }
+
+    #[test]
+    fn nobody_left_cleanly_when_the_target_was_put_in_charge() {
+        let handover =
+            record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nstopped_at=0/5A8\nclean=1\n");
+        let taken_over = handover.taken_over().unwrap();
+        case(&taken_over, "epoch=9\nprimary=2\nstate=steady\n");
+        assert_eq!(taken_over.taken_over(), None);
+    }
+
+    #[test]
+    fn what_a_pod_gave_up_as_a_standby_is_not_given_up_as_the_primary() {
+        let handover = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin=2\n");
+        assert_eq!(handover.taken_over().unwrap().rejoin, None);
+        let other = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin=0\n");
+        assert_eq!(other.taken_over().unwrap().rejoin, Some(pod("0")));
+    }
+
+    #[test]
+    fn the_first_one() {
+        let first = TopologyRecord::first("ab".repeat(16).parse().unwrap(), pod("2"));
+        let text = format!(
+            "cluster={}\nepoch=1\nprimary=2\nstate=steady\n",
+            "ab".repeat(16)
+        );
+        assert_eq!(first.to_string(), text);
+    }
+}
