@@ -1,4 +1,5 @@
 use super::*;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -105,10 +106,7 @@ fn nothing_planted_is_written_through() {
                 symlink(&elsewhere, &path).unwrap();
             }
             "directory" => fs::create_dir(&path).unwrap(),
-            _ => {
-                let made = std::process::Command::new("mkfifo").arg(&path).status();
-                assert!(made.unwrap().success());
-            }
+            _ => mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap(),
         }
         let refusal = writer(dir.path()).replace(Some(&record), &record.steady());
         let refusal = refusal.unwrap_err().to_string();
