@@ -29,9 +29,10 @@ decide() {
     other:primary:*) decide_old_primary ;;
   esac
   # While a handover runs nobody starts writable.
-  if [ "$V_STATE" = handover ] && { [ "$ACTION" = run_primary ] || [ "$ACTION" = promote ]; }; then
-    ACTION=wait_out_handover
-  fi
+  case $V_STATE:$ACTION in
+    handover:run_primary) ACTION=hand_over ;;
+    handover:promote) ACTION=take_back ;;
+  esac
 }
 
 # decide_old_primary: the data may hold commits that nobody else has, unless the
@@ -72,15 +73,12 @@ act_wait_for_record() {
   done
 }
 
-act_wait_out_maintenance() { wait_out maintenance; }
-act_wait_out_handover() { wait_out "a handover"; }
-
-# wait_out WHAT: waits for the next record, and says so once a minute.
-wait_out() {
+# act_wait_out_maintenance: waits for the next record, and says so once a minute.
+act_wait_out_maintenance() {
   local next=0
   until record_changed; do
     if [ "$TICKS" -ge "$next" ]; then
-      say "postgres is stopped during $1 (record $RECORD, epoch $V_EPOCH)"
+      say "postgres is stopped during maintenance (record $RECORD, epoch $V_EPOCH)"
       next=$((TICKS + 60 * 5))
     fi
     tick

@@ -16,7 +16,8 @@ peer_addresses() {
   done
 }
 
-# ask_peers: asks every other pod at once whether it is in recovery, 2 s each.
+# ask_peers [SECONDS]: asks every other pod at once whether it is in recovery,
+# within 2 s or that.
 # Leaves the addresses that answered in PEERS_UP, and in PEER_WRITABLE one that
 # is not in recovery. Silence is no answer and no objection; a server that runs
 # and does not say is mentioned.
@@ -34,7 +35,7 @@ ask_peers() {
     esac
   done < <(
     for address in $(peer_addresses); do
-      printf '%s %s\n' "$address" "$(remote_sql "$address" 2 <<<'SELECT pg_is_in_recovery()' 2>&1 | tr '\n' ' ')" &
+      printf '%s %s\n' "$address" "$(remote_sql "$address" "${1:-2}" <<<'SELECT pg_is_in_recovery()' 2>&1 | tr '\n' ' ')" &
     done
     wait
   )
@@ -47,10 +48,10 @@ peer_name() {
   printf '%s' "${name:-$1}"
 }
 
-# refuse_second_primary: the net under everything. Before this pod runs
+# refuse_second_primary [SECONDS]: the net under everything. Before this pod runs
 # writable, no other pod of the cluster may be.
 refuse_second_primary() {
-  ask_peers
+  ask_peers "${1:-2}"
   [ -z "$PEER_WRITABLE" ] ||
     die "$(peer_name "$PEER_WRITABLE") already runs as a primary of $CLUSTER_REF, so this pod does not start as a second one; look at both pods' logs, then stop the wrong one"
 }

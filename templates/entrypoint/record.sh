@@ -117,7 +117,16 @@ record_create() {
 
 # record_close_rejoin: this pod did what `rejoin` asked of it.
 record_close_rejoin() {
-  local N_CLUSTER=$V_CLUSTER N_EPOCH=$((V_EPOCH + 1)) N_PRIMARY=$V_PRIMARY N_STATE=$V_STATE N_CLEAN=$V_CLEAN
+  local V_REJOIN=''
+  record_change
+}
+
+# record_change [STOPPED_AT]: replaces the record in view by its next epoch. The
+# caller's local N_PRIMARY, N_STATE, V_CLEAN and V_REJOIN say what else differs.
+record_change() {
+  local N_CLUSTER=$V_CLUSTER N_EPOCH=$((V_EPOCH + 1)) N_PRIMARY=${N_PRIMARY:-$V_PRIMARY} N_STATE=${N_STATE:-$V_STATE}
+  local N_TARGET='' N_STOPPED_AT='' N_CLEAN=$V_CLEAN N_REJOIN=$V_REJOIN
+  [ "$N_STATE" != handover ] || N_TARGET=$V_TARGET N_STOPPED_AT=${1:-}
   record_replace record_decided_on record_render
 }
 
@@ -136,7 +145,8 @@ record_keep() {
 # outdated shared record is published again.
 observe() {
   local loaded
-  V_RECORD=none V_TEXT='' V_CLUSTER=$ENV_CLUSTER V_EPOCH='' V_PRIMARY=$INITIAL_PRIMARY V_STATE='' V_CLEAN='' V_REJOIN=''
+  V_RECORD=none V_TEXT='' V_CLUSTER=$ENV_CLUSTER V_EPOCH='' V_PRIMARY=$INITIAL_PRIMARY V_STATE=''
+  V_TARGET='' V_STOPPED_AT='' V_CLEAN='' V_REJOIN=''
   C_TEXT='' C_EPOCH=''
   if record_load "$RECORD_COPY" && { [ "$SHAPE" != empty ] || [ "$R_CLUSTER" = "$ENV_CLUSTER" ]; }; then
     C_TEXT=$TEXT C_EPOCH=$R_EPOCH V_CLUSTER=$R_CLUSTER
@@ -181,5 +191,5 @@ observe_copy() {
 # observed KIND TEXT: takes the parsed record over into the view.
 observed() {
   V_RECORD=$1 V_TEXT=$2 V_CLUSTER=$R_CLUSTER V_EPOCH=$R_EPOCH V_PRIMARY=$R_PRIMARY V_STATE=$R_STATE
-  V_CLEAN=$R_CLEAN V_REJOIN=$R_REJOIN
+  V_TARGET=$R_TARGET V_STOPPED_AT=$R_STOPPED_AT V_CLEAN=$R_CLEAN V_REJOIN=$R_REJOIN
 }

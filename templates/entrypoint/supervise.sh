@@ -8,6 +8,17 @@ tick() {
   TICKS=$((TICKS + 1))
 }
 
+# deadline_in SECONDS / passed DEADLINE: for what must be over at a certain time,
+# whatever the steps cost. The uptime is a clock that nobody sets, and reading it
+# forks nothing. In hundredths of a second; leaves DEADLINE.
+deadline_in() { read_uptime && DEADLINE=$((UPTIME + $1 * 100)); }
+passed() { read_uptime && [ "$UPTIME" -ge "$1" ]; }
+read_uptime() {
+  local seconds hundredths
+  IFS='. ' read -r seconds hundredths _ </proc/uptime
+  UPTIME=$((seconds * 100 + 10#$hundredths))
+}
+
 # step: a shorter one, for what is over soon.
 step() { IFS= read -r -t 0.03 -u "$TICK" _; }
 
@@ -71,7 +82,8 @@ record_changed() {
 # role of this pod than the server has.
 watch_server() {
   while :; do
-    tick
+    # What a handover takes is time in which nobody can write.
+    if [ "$V_STATE" = handover ] || [ -n "$PROMOTING" ]; then step; else tick; fi
     if ! child_runs; then
       server_ended
       return
@@ -84,6 +96,7 @@ watch_server() {
       READY=1 LOOK_AT=0
       on_ready
     fi
+    [ "$V_STATE" != handover ] || tend_handover
     if left_recovery || record_changed; then
       look || return 0
     elif [ "$TICKS" -ge "$LOOK_AT" ]; then
@@ -114,8 +127,10 @@ role_holds() {
       return 0
       ;;
     primary:run_primary) ;;
+    primary:hand_over) hand_over_server || return 1 ;;
     standby:follow) follow_record ;;
     standby:promote) promote_server ;;
+    standby:take_back) act_take_back ;;
     *)
       say "the record (epoch $V_EPOCH, primary $V_PRIMARY, $V_STATE) does not let this pod run as a $ROLE: stopping postgres"
       stop_server
@@ -137,7 +152,8 @@ follow_record() {
 # as there is WAL to replay; the watch goes on meanwhile.
 promote_server() {
   [ -n "$READY" ] && [ -z "$PROMOTING" ] || return 0
-  refuse_second_primary
+  # In a handover the old primary is down, and the clients wait.
+  refuse_second_primary 1
   say "promoting this pod (epoch $V_EPOCH)"
   write_runtime_conf
   as_postgres pg_ctl promote -D "$PGDATA" -W >/dev/null || die "the promotion failed, see above"

@@ -16,6 +16,7 @@ mod daemon;
 mod expose;
 mod formation;
 mod guard;
+mod handover;
 mod hostile;
 mod image;
 mod link;

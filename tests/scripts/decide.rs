@@ -19,9 +19,8 @@ fn expected(mine: bool, shape: &str, record: &str, state: &str) -> &'static str 
         (true, "fresh", ..) => "finish_first_boot",
         (true, "clone", "ours", _) => "refuse_half_copy",
         (true, "empty" | "init", "ours", _) => "refuse_empty",
-        (true, "primary", ..) | (true, "standby", "ours", _) if state == "handover" => {
-            "wait_out_handover"
-        }
+        (true, "primary", _, "handover") => "hand_over",
+        (true, "standby", "ours", "handover") => "take_back",
         (true, "primary", ..) => "run_primary",
         (true, "standby", "ours", _) => "promote",
         (true, "standby" | "clone", "none", _) => "wait_for_record",

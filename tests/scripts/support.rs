@@ -121,7 +121,7 @@ fn sourced(script: &str) -> String {
 }
 
 /// The scripts between the preamble and main.sh.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     "record",
     "data",
     "config",
@@ -130,6 +130,7 @@ const PARTS: [&str; 10] = [
     "clone",
     "heal",
     "rejoin",
+    "handover",
     "decide",
     "supervise",
 ];

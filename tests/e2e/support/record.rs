@@ -39,6 +39,17 @@ impl Cluster {
         ));
     }
 
+    /// Writes the record of a handover, as `promote` does.
+    pub fn hand_over_to(&self, target: u16) {
+        let record = self.record();
+        let epoch: u64 = field(&record, "epoch=").parse().expect("an epoch");
+        let (cluster, primary) = (field(&record, "cluster="), field(&record, "primary="));
+        let next = epoch + 1;
+        self.write_record(&format!(
+            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=handover\ntarget={target}\n"
+        ));
+    }
+
     /// Writes into the record that an operator wants this pod back as a standby.
     pub fn ask_to_rejoin(&self, ordinal: u16) {
         let primary = field(&self.record(), "primary=")
