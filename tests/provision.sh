@@ -5,7 +5,7 @@
 set -euo pipefail
 
 # Commands, and their packages where the names differ. `docker top` of the daemon runs ps.
-tools=(make shellcheck busybox debootstrap ps:procps)
+tools=(make shellcheck busybox curl wget debootstrap ps:procps)
 log=/var/log/voodu-postgres-dockerd.log
 shims=/run/voodu-postgres-provision
 
