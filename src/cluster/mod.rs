@@ -8,6 +8,8 @@ mod record_lock;
     expect(dead_code, reason = "promote, rejoin and restore use it")
 )]
 pub(crate) mod record_write;
+#[allow(dead_code)]
+pub(crate) mod survey;
 pub(crate) mod wiring;
 
 use serde_json::{Map, Value};

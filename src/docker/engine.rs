@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU16;
 
+use crate::docker::container::{self, Container};
 use crate::docker::invocation::Invocation;
 use crate::docker::published::{Published, published};
-use crate::docker::runner::{Failure, Runner};
+use crate::docker::runner::{Failure, Output, Runner};
 use crate::model::ordinal::Ordinal;
 use crate::model::resource_ref::ResourceRef;
 
@@ -68,16 +69,16 @@ impl<'a> Docker<'a> {
         Ok(containers.into_iter().filter(holds).collect())
     }
 
-    /// A container's own address on the platform's network.
-    #[expect(dead_code, reason = "info and new-password ask it")]
-    pub(crate) fn address(&self, container: &str) -> Result<String, Failure> {
-        let format = "{{with index .NetworkSettings.Networks \"voodu0\"}}{{.IPAddress}}{{end}}";
-        let invocation = Invocation::docker(["inspect", "-f", format, container]);
-        let printed = self.ask(&invocation)?;
-        match printed.trim() {
-            "" => Err(Failure::unexpected(&invocation, "no address")),
-            address => Ok(address.to_owned()),
-        }
+    /// What is known of those containers; the ones that do not exist are left out.
+    pub(crate) fn inspect(&self, names: &[String]) -> Result<Vec<Container>, Failure> {
+        let question = container::question(names);
+        let output = self.runner.capture(&question)?;
+        container::answer(&question, output)
+    }
+
+    /// Runs a command line to its end, whatever its exit code.
+    pub(crate) fn capture(&self, invocation: &Invocation) -> Result<Output, Failure> {
+        self.runner.capture(invocation)
     }
 
     /// What a command line printed, when it succeeded.

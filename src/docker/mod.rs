@@ -1,5 +1,6 @@
 //! The seam to docker: argv as values, one place that starts processes, typed verbs over both.
 
+pub(crate) mod container;
 pub(crate) mod engine;
 #[cfg(test)]
 pub(crate) mod fake;

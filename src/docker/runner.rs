@@ -47,7 +47,6 @@ enum Problem {
 
 impl Failure {
     /// It ran too long and was killed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "info and new-password ask it"))]
     pub(crate) fn timed_out(&self) -> bool {
         matches!(self.problem, Problem::TimedOut(_))
     }

@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 use crate::expand::templates;
 use crate::model::cluster_spec::ClusterSpec;
 
+/// Where the pods find the script that they run.
+pub(crate) const ENTRYPOINT: &str = "/usr/local/bin/voodu-postgres-entrypoint";
+
 /// Key and mount path of each file, in the order of the statefulset's volumes.
 pub(super) const FILES: [(&str, &str); 4] = [
-    ("entrypoint", "/usr/local/bin/voodu-postgres-entrypoint"),
+    ("entrypoint", ENTRYPOINT),
     (
         "pg_overrides_conf",
         "/etc/postgresql/voodu-99-overrides.conf",
@@ -21,7 +24,7 @@ pub(super) const FILES: [(&str, &str); 4] = [
 
 /// What the pods run. The file has no execute bit.
 pub(super) fn command() -> Value {
-    json!(["bash", FILES[0].1])
+    json!(["bash", ENTRYPOINT])
 }
 
 /// The asset's spec. Only the overrides depend on the block: an upgrade of the plugin or a new

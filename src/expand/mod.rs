@@ -30,6 +30,7 @@ use crate::model::resource_ref::ResourceRef;
 use crate::wire::action::Action;
 use crate::wire::expand_request::ExpandRequest;
 use crate::wire::manifest::Manifest;
+pub(crate) use assets::ENTRYPOINT;
 pub(crate) use scale::ReadRecord;
 pub(crate) use secrets::Fresh;
 use secrets::Kept;

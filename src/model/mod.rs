@@ -12,6 +12,8 @@ pub(crate) mod defaults;
 pub(crate) mod excerpt;
 pub(crate) mod field;
 pub(crate) mod identifier;
+#[allow(dead_code)]
+pub(crate) mod lsn;
 pub(crate) mod ordinal;
 pub(crate) mod percent;
 #[cfg_attr(

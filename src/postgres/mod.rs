@@ -2,3 +2,5 @@
 
 pub(crate) mod psql;
 pub(crate) mod quote;
+#[allow(dead_code)]
+pub(crate) mod server;

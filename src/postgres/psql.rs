@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use crate::docker::engine::Docker;
 use crate::docker::invocation::Invocation;
-use crate::docker::runner::Failure;
+use crate::docker::runner::{Failure, Output};
 use crate::model::identifier::PgIdentifier;
 use crate::wire::deployed_spec::DeployedSpec;
 
@@ -55,7 +55,6 @@ pub(crate) struct Psql<'a> {
     login: Login<'a>,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "info and new-password ask it"))]
 impl<'a> Psql<'a> {
     /// The server in that container.
     pub(crate) fn new(docker: Docker<'a>, container: &'a str, login: Login<'a>) -> Self {
@@ -68,15 +67,24 @@ impl<'a> Psql<'a> {
 
     /// Runs statements, which go over standard input and may hold secrets. Answers rows without
     /// decoration, columns separated by `|`; the first error ends it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "new-password asks it"))]
     pub(crate) fn ask(&self, sql: &str) -> Result<String, Failure> {
+        let answer = self.docker.ask(&self.question(sql))?;
+        Ok(answer.trim_end().to_owned())
+    }
+
+    /// Runs statements and answers whatever came, also when one of them failed.
+    pub(crate) fn capture(&self, sql: &str) -> Result<Output, Failure> {
+        self.docker.capture(&self.question(sql))
+    }
+
+    fn question(&self, sql: &str) -> Invocation {
         let psql = self.login.psql();
         let command = ["env", OPTIONS, "PGCONNECT_TIMEOUT=2"]
             .into_iter()
             .chain(psql.iter().map(String::as_str))
             .chain(["-XAtq", "--set=ON_ERROR_STOP=1"]);
-        let invocation = Invocation::exec(self.container, &[], command).stdin(sql);
-        let answer = self.docker.ask(&invocation)?;
-        Ok(answer.trim_end().to_owned())
+        Invocation::exec(self.container, &[], command).stdin(sql)
     }
 }
 

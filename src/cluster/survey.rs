@@ -1,0 +1,224 @@
+//! What every pod says, asked at once: one `docker inspect` for all, one session in each. A pod
+//! that hangs costs the time of one question and hides nothing of the others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::thread;
+
+use serde_json::{Map, Value};
+
+use crate::cluster::Cluster;
+use crate::docker::container::Container;
+use crate::docker::engine::Docker;
+use crate::docker::runner::Failure;
+use crate::expand::ENTRYPOINT;
+use crate::model::ordinal::Ordinal;
+use crate::postgres::psql::{Login, Psql};
+use crate::postgres::server::{ROLE, Server};
+
+/// Every pod that the cluster should have, in order.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Survey {
+    pub(crate) pods: Vec<PodReport>,
+}
+
+/// One pod.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PodReport {
+    pub(crate) ordinal: Ordinal,
+    pub(crate) container: String,
+    pub(crate) state: State,
+    /// Whether its container was made by this version of the plugin's block: one of an older
+    /// version does not act on the record.
+    pub(crate) is_ours: bool,
+    /// On the platform's network, while it runs.
+    pub(crate) address: Option<String>,
+    pub(crate) server: Result<Server, Silence>,
+    /// What the further questions of the survey were answered.
+    pub(crate) more: Map<String, Value>,
+}
+
+/// What docker says of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    Running,
+    Paused,
+    Absent,
+    /// `restarting`, `exited`, `created`, `dead`
+    Stopped(String),
+}
+
+/// Why a pod's server said nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Its container does not run.
+    NotRunning,
+    /// It was waited for in vain.
+    Hangs,
+    /// It does not accept sessions, and says so in these words.
+    Refuses(String),
+}
+
+impl Survey {
+    /// Asks every pod for its role.
+    pub(crate) fn take(cluster: &Cluster, docker: Docker<'_>) -> Result<Self, Failure> {
+        Self::take_with(cluster, docker, "")
+    }
+
+    /// Asks every pod for its role, and then more: statements that answer one JSON object on one
+    /// line each. A statement that fails costs its own answer only.
+    pub(crate) fn take_with(
+        cluster: &Cluster,
+        docker: Docker<'_>,
+        more: &str,
+    ) -> Result<Self, Failure> {
+        let sql = format!("{ROLE}{more}");
+        let pods = Ordinal::all(cluster.deployed.replicas);
+        let pods: Vec<_> = pods
+            .map(|pod| (pod, cluster.reference.container(pod)))
+            .collect();
+        let names: Vec<_> = pods.iter().map(|(_, name)| name.clone()).collect();
+        let login = Login::to(&cluster.deployed);
+        let sql = &sql;
+        thread::scope(|scope| {
+            let inspected = scope.spawn(|| docker.inspect(&names));
+            let asked = pods
+                .iter()
+                .map(|(_, name)| scope.spawn(move || ask(Psql::new(docker, name, login), sql)));
+            let asked: Vec<_> = asked.collect();
+            let containers = join(inspected)?;
+            let mut containers: BTreeMap<_, _> = containers
+                .into_iter()
+                .map(|container| (container.name.clone(), container))
+                .collect();
+            let reports = pods.iter().zip(asked).map(|((pod, name), answer)| {
+                report(*pod, name, containers.remove(name), join(answer))
+            });
+            Ok(Self {
+                pods: reports.collect(),
+            })
+        })
+    }
+
+    /// A pod's report.
+    pub(crate) fn pod(&self, ordinal: Ordinal) -> Option<&PodReport> {
+        self.pods.iter().find(|pod| pod.ordinal == ordinal)
+    }
+
+    /// The pods that accept writes: one, when all is well.
+    pub(crate) fn writable(&self) -> impl Iterator<Item = &PodReport> {
+        let writable = |pod: &&PodReport| pod.server().is_some_and(|server| !server.in_recovery);
+        self.pods.iter().filter(writable)
+    }
+}
+
+impl PodReport {
+    /// What its server says, when it says anything.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.server.as_ref().ok()
+    }
+}
+
+/// What a session answered: the role, and whatever else was asked.
+type Answer = Result<(Server, Map<String, Value>), Silence>;
+
+fn ask(psql: Psql<'_>, sql: &str) -> Answer {
+    let output = match psql.capture(sql) {
+        Ok(output) => output,
+        Err(failure) if failure.timed_out() => return Err(Silence::Hangs),
+        Err(failure) => return Err(Silence::Refuses(failure.to_string())),
+    };
+    let mut lines = output.stdout.lines();
+    let role = lines.next().map(serde_json::from_str);
+    let Some(Ok(server)) = role else {
+        let complaint = output.stderr.trim_end().lines().last().unwrap_or_default();
+        return Err(Silence::Refuses(complaint.trim().to_owned()));
+    };
+    let more = lines.filter_map(|line| serde_json::from_str::<Map<_, _>>(line).ok());
+    Ok((server, more.flatten().collect()))
+}
+
+fn report(ordinal: Ordinal, name: &str, container: Option<Container>, answer: Answer) -> PodReport {
+    let state = State::of(container.as_ref());
+    let is_ours = container.as_ref().is_some_and(is_ours);
+    let address = container.map(|container| container.address);
+    let (server, more) = match answer {
+        Ok((server, more)) => (Ok(server), more),
+        Err(_) if state != State::Running => (Err(Silence::NotRunning), Map::new()),
+        Err(silence) => (Err(silence), Map::new()),
+    };
+    PodReport {
+        ordinal,
+        container: name.to_owned(),
+        state,
+        is_ours,
+        address: address.filter(|address| !address.is_empty()),
+        server,
+        more,
+    }
+}
+
+/// The older plugin runs a script of the same name, and knows no cluster id.
+fn is_ours(container: &Container) -> bool {
+    let command = container.command.as_deref().unwrap_or_default();
+    !container.cluster_id.is_empty() && command.iter().any(|word| word == ENTRYPOINT)
+}
+
+impl State {
+    fn of(container: Option<&Container>) -> Self {
+        match container.map(|container| container.state.as_str()) {
+            None => Self::Absent,
+            Some("running") => Self::Running,
+            Some("paused") => Self::Paused,
+            Some(other) => Self::Stopped(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Absent => "absent",
+            Self::Stopped(state) => state,
+        })
+    }
+}
+
+/// A thread of ours does not panic; if one did, so would this.
+fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[cfg(test)]
+impl PodReport {
+    /// A running pod of `s/db` that answers so.
+    pub(crate) fn answering(ordinal: &str, server: Server) -> Self {
+        let ordinal: Ordinal = ordinal.parse().unwrap();
+        Self {
+            ordinal,
+            container: format!("s-db.{ordinal}"),
+            state: State::Running,
+            is_ours: true,
+            address: Some("172.18.0.9".to_owned()),
+            server: Ok(server),
+            more: Map::new(),
+        }
+    }
+
+    /// A pod of `s/db` in that state, whose server does not answer.
+    pub(crate) fn silent(ordinal: &str, state: State, silence: Silence) -> Self {
+        Self {
+            state,
+            server: Err(silence),
+            ..Self::answering(ordinal, Server::default())
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "survey_tests.rs"]
+mod tests;
