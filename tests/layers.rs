@@ -22,7 +22,7 @@ const LAYERS: [&str; 11] = [
 
 /// What may be used in one place only.
 const ONE_PLACE: [(&str, &str); 6] = [
-    ("reqwest::", "controller/http.rs"),
+    ("ureq::", "controller/http.rs"),
     ("Command::new(", "docker/runner.rs"),
     ("std::env", "lib.rs"),
     ("io::stdout", "output.rs"),

@@ -1,12 +1,11 @@
 //! The controller over HTTP.
 
-use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
-use reqwest::Url;
-use reqwest::blocking::Client;
-use reqwest::redirect::Policy;
 use serde_json::{Map, Value};
+use ureq::Agent;
+use ureq::http::Uri;
 
 use crate::controller::{Controller, Error, Kind, Layers, Problem};
 use crate::model::resource_ref::ResourceRef;
@@ -17,8 +16,7 @@ const SECONDS: u64 = 5;
 /// A controller that listens somewhere.
 pub(crate) struct HttpController {
     url: String,
-    base: Url,
-    client: Client,
+    agent: Agent,
 }
 
 impl HttpController {
@@ -29,26 +27,31 @@ impl HttpController {
             url: url.clone(),
             problem,
         };
-        let base = Url::parse(&url).ok().filter(|base| base.scheme() == "http");
-        let base = base.ok_or_else(|| error(Problem::NotAnAddress))?;
-        let client = Client::builder()
-            .timeout(Duration::from_secs(SECONDS))
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|cause| error(Problem::Unreachable(cause.to_string())))?;
-        Ok(Self { url, base, client })
+        let uri: Option<Uri> = url.parse().ok();
+        let is_http = |uri: &Uri| uri.scheme_str() == Some("http") && uri.query().is_none();
+        uri.filter(is_http)
+            .ok_or_else(|| error(Problem::NotAnAddress))?;
+        let config = Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(SECONDS)))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None);
+        let agent = config.build().into();
+        Ok(Self { url, agent })
     }
 
     /// The `data` of an answer; `None` when the controller says that there is no such thing.
     fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Error> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        url.query_pairs_mut().extend_pairs(query);
-        let fail = |cause: reqwest::Error| self.error(problem(&cause));
-        let response = self.client.get(url).send().map_err(fail)?;
+        let fail = |cause: ureq::Error| self.error(problem(&cause));
+        let request = self.agent.get(format!("{}{path}", self.url));
+        let mut response = request
+            .query_pairs(query.iter().copied())
+            .call()
+            .map_err(fail)?;
         let status = response.status().as_u16();
-        let body = response.bytes().map_err(fail)?;
+        let body = response.body_mut().with_config().limit(u64::MAX);
+        let body = body.read_to_vec().map_err(fail)?;
         data(status, &body).map_err(|problem| self.error(problem))
     }
 
@@ -96,25 +99,22 @@ impl Controller for HttpController {
     }
 }
 
-fn problem(cause: &reqwest::Error) -> Problem {
-    if cause.is_timeout() {
-        Problem::TooSlow(SECONDS)
-    } else if cause.is_connect() {
-        Problem::Unreachable(innermost(cause))
-    } else {
-        Problem::BrokeOff
+fn problem(cause: &ureq::Error) -> Problem {
+    match cause {
+        ureq::Error::Timeout(_) => Problem::TooSlow(SECONDS),
+        ureq::Error::HostNotFound => Problem::Unreachable("its name is not known".to_owned()),
+        ureq::Error::Io(error) if is_connecting(error) => Problem::Unreachable(error.to_string()),
+        _ => Problem::BrokeOff,
     }
 }
 
-/// The cause of the causes: `Connection refused (os error 111)`.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut text = String::new();
-    while let Some(error) = cause {
-        text = error.to_string();
-        cause = error.source();
-    }
-    text
+/// What befalls a connection before anybody answers.
+fn is_connecting(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable
+    )
 }
 
 /// What an answer means. Only an envelope can say that something does not exist: a plain 404 comes
