@@ -111,18 +111,44 @@ act_take_back() {
 
 # --- The target
 
-# tend_handover: in short steps, once the old primary recorded where it stopped.
+# tend_handover: in short steps. The peer check is over before the old primary has
+# stopped, while there is still somebody who writes.
 tend_handover() {
-  [ -n "$READY" ] && [ "$V_TARGET" = "$ORDINAL" ] && [ -n "$V_STOPPED_AT" ] || return 0
+  [ -n "$READY" ] && [ "$V_TARGET" = "$ORDINAL" ] || return 0
+  if [ -z "$V_STOPPED_AT" ]; then
+    [ "$PEERS_ASKED" = "$V_EPOCH" ] || ask_other_standbys
+    return 0
+  fi
   if [ "${REPLAY_BY%:*}" != "$V_EPOCH" ]; then
     deadline_in 5
     REPLAY_BY=$V_EPOCH:$DEADLINE
   fi
   if has_replayed "$V_STOPPED_AT"; then
     say "this pod has everything up to $V_STOPPED_AT: taking over from pod $V_PRIMARY"
-    record_take_over
+    record_take_over && [ "$PEERS_ASKED" = $((V_EPOCH - 1)) ] && TOOK_OVER=1
   elif passed "${REPLAY_BY#*:}"; then
     say "not all WAL up to $V_STOPPED_AT arrived within 5 s: giving the role back to pod $V_PRIMARY"
+    record_give_back
+  else
+    nudge_replay
+  fi
+}
+
+# nudge_replay: when the connection ended while a record was being read, the
+# replay sleeps for up to wal_retrieve_retry_interval (5 s) over WAL that is
+# already here. A reload wakes it.
+nudge_replay() {
+  passed "$NUDGE_AT" || return 0
+  kill -HUP "$CHILD"
+  read_uptime && NUDGE_AT=$((UPTIME + 20))
+}
+
+# ask_other_standbys: that none of them is a second primary.
+ask_other_standbys() {
+  ask_peers 1 "$(addresses_of "$(pod_host "$V_PRIMARY")")"
+  PEERS_ASKED=$V_EPOCH
+  if [ -n "$PEER_WRITABLE" ]; then
+    say "$(peer_name "$PEER_WRITABLE") already runs as a primary of $CLUSTER_REF: giving the role back to pod $V_PRIMARY"
     record_give_back
   fi
 }
@@ -131,6 +157,7 @@ tend_handover() {
 # there. Equal would mean that this very record is missing. On a timeline that
 # branched off earlier another record would be at that place.
 has_replayed() {
+  [ -n "$WAL_SEGMENT" ] || WAL_SEGMENT=$(control 'Bytes per WAL segment')
   [ "$(local_sql <<<"SELECT pg_last_wal_replay_lsn() > '$1'" 2>/dev/null)" = t ] &&
     [[ $(as_postgres pg_waldump -n 1 -s "$1" "$(wal_file "$1")" 2>&1) == *CHECKPOINT_SHUTDOWN* ]]
 }
@@ -138,9 +165,8 @@ has_replayed() {
 # wal_file LOCATION: this pod's WAL file with that location, of the newest
 # timeline.
 wal_file() {
-  local size high=$((16#${1%/*})) low=$((16#${1#*/})) name file
-  size=$(control 'Bytes per WAL segment')
-  printf -v name '%08X%08X' "$high" $((low / size))
+  local name file
+  printf -v name '%08X%08X' $((16#${1%/*})) $((16#${1#*/} / WAL_SEGMENT))
   for file in "$PGDATA"/pg_wal/????????"$name"; do :; done
   printf '%s' "$file"
 }

@@ -152,8 +152,9 @@ follow_record() {
 # as there is WAL to replay; the watch goes on meanwhile.
 promote_server() {
   [ -n "$READY" ] && [ -z "$PROMOTING" ] || return 0
-  # In a handover the old primary is down, and the clients wait.
-  refuse_second_primary 1
+  # Who took over in a handover asked them in time, and the clients wait.
+  [ -n "$TOOK_OVER" ] || refuse_second_primary
+  TOOK_OVER=''
   say "promoting this pod (epoch $V_EPOCH)"
   write_runtime_conf
   as_postgres pg_ctl promote -D "$PGDATA" -W >/dev/null || die "the promotion failed, see above"
