@@ -3,6 +3,7 @@
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::commands::backups;
 use crate::commands::{defaults, expand, expose, help, link, psql, unexpose, unlink};
 use crate::context::Context;
 use crate::output::Reply;
@@ -37,6 +38,7 @@ enum Command {
     Psql(psql::Args),
     Expose(expose::Args),
     Unexpose(unexpose::Args),
+    Backups(backups::list::Args),
     Help(help::Args),
     Defaults(defaults::Args),
     Expand(expand::Args),
@@ -45,6 +47,7 @@ enum Command {
 /// The overview's groups; every command is in one of them.
 const TASKS: &[(&str, &[&str])] = &[
     ("Connect", &["link", "unlink", "psql", "expose", "unexpose"]),
+    ("Back up", &["backups"]),
     ("Look up", &["help", "defaults"]),
     ("Called by voodu", &["expand"]),
 ];
@@ -79,6 +82,7 @@ impl Cli {
             Command::Psql(args) => args.run(context),
             Command::Expose(args) => args.run(context),
             Command::Unexpose(args) => args.run(context),
+            Command::Backups(args) => args.run(context),
             Command::Help(args) => args.run(&command()),
             Command::Defaults(args) => args.run(),
             Command::Expand(expand::Args {}) => expand::run(context),

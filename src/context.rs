@@ -3,17 +3,24 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 
+use crate::backups::place::Finder;
 use crate::controller::{self, Controller};
 use crate::docker::engine::Docker;
 use crate::docker::runner::Runner;
+use crate::model::defaults;
 use crate::model::refusal::Refusal;
 use crate::wire::dispatch::Invocation;
 
 /// Where the controller is when it did not call the plugin itself.
 const CONTROLLER_URL: &str = "VOODU_CONTROLLER_URL";
+
+/// Where backups lie on the host; the pods' bind mount follows it.
+const BACKUPS_ROOT: &str = "VOODU_BACKUPS_ROOT";
 
 /// Makes a controller's client for an address.
 pub(crate) type Connect<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Controller>, controller::Error>;
@@ -26,6 +33,9 @@ pub(crate) struct Context<'a> {
     pub(crate) stdin: &'a dyn Fn() -> io::Result<Option<Vec<u8>>>,
     /// Fills a buffer with bytes that nobody can guess.
     pub(crate) random: &'a dyn Fn(&mut [u8]) -> io::Result<()>,
+    /// The clock.
+    #[expect(dead_code, reason = "capture reads it")]
+    pub(crate) now: &'a dyn Fn() -> SystemTime,
     /// Not called before a command needs it: `expand` never does.
     pub(crate) connect: Connect<'a>,
     /// Starts processes.
@@ -53,6 +63,24 @@ impl<'a> Context<'a> {
         Docker::new(self.runner)
     }
 
+    /// Where the clusters' backups directories are.
+    pub(crate) fn backups_root(&self) -> Result<PathBuf, Refusal> {
+        let Some(root) = (self.env)(BACKUPS_ROOT).filter(|root| !root.is_empty()) else {
+            return Ok(defaults::BACKUPS_ROOT.into());
+        };
+        let usable = |root: &&str| {
+            let odd = |c: char| c == ':' || c.is_control();
+            Path::new(root).is_absolute() && !root.contains(odd)
+        };
+        match root.to_str().filter(usable) {
+            Some(root) => Ok(root.into()),
+            None => Err(Refusal::new(
+                format!("{BACKUPS_ROOT} is not an absolute path that docker can mount"),
+                format!("use a path such as {}", defaults::BACKUPS_ROOT),
+            )),
+        }
+    }
+
     /// Finds the controller: the one that called, else the one that the environment names.
     pub(crate) fn session(&self) -> anyhow::Result<Session> {
         let input = (self.stdin)().context("read standard input")?;
@@ -75,5 +103,16 @@ impl<'a> Context<'a> {
                 "run it as vd pg:<command>, or set VOODU_CONTROLLER_URL=http://127.0.0.1:8686",
             )
         })
+    }
+}
+
+impl Session {
+    /// The way to the clusters' backups.
+    pub(crate) fn backups<'a>(&'a self, context: &Context<'a>, root: &'a Path) -> Finder<'a> {
+        Finder {
+            controller: &*self.controller,
+            docker: context.docker(),
+            root,
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! postgres   what is said to a running server
 //! expand     a block becomes manifests and actions; pure, with the templates
 //! cluster    a cluster as it is stored and as it runs; the topology record
+//! backups    the backups directory and the containers that work on it
 //! context    what a command may touch
 //! output     the one door out: documents, errors, exit codes
 //! commands   one file, one command
@@ -21,6 +22,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[expect(dead_code, reason = "capture, restore and info use it")]
+mod backups;
 mod cli;
 mod cluster;
 mod commands;
@@ -37,6 +40,7 @@ mod wire;
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::error::ErrorKind;
 
@@ -62,6 +66,7 @@ fn outcome() -> Result<Reply, Failure> {
         env: &|name| std::env::var_os(name),
         stdin: &stdin,
         random: &|bytes| getrandom::fill(bytes).map_err(io::Error::from),
+        now: &SystemTime::now,
         connect: &connect,
         runner: &SystemRunner,
     };

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the words up to the commands: each may use those before it.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "model",
     "wire",
     "controller",
@@ -14,6 +14,7 @@ const LAYERS: [&str; 11] = [
     "postgres",
     "expand",
     "cluster",
+    "backups",
     "context",
     "output",
     "commands",

@@ -1,19 +1,13 @@
 //! `expand`: what the controller calls during apply, diff and delete.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Context as _;
 
 use crate::cluster::record_file;
 use crate::context::Context;
 use crate::expand::{Fresh, Surroundings, expand};
-use crate::model::defaults;
 use crate::model::refusal::Refusal;
 use crate::output::Reply;
 use crate::wire::expand_request::ExpandRequest;
-
-/// Where backups lie on the host; the pods' bind mount follows it.
-const BACKUPS_ROOT: &str = "VOODU_BACKUPS_ROOT";
 
 /// Turn a postgres block into manifests (the controller calls this during apply)
 ///
@@ -38,28 +32,11 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<Reply> {
     })?;
     let request = ExpandRequest::parse(&input)?;
     let surroundings = Surroundings {
-        backups_root: backups_root(context)?,
+        backups_root: context.backups_root()?,
         read_record: &record_file::read,
         fresh: fresh(context)?,
     };
     Reply::ok(expand(&request, &surroundings)?)
-}
-
-fn backups_root(context: &Context<'_>) -> Result<PathBuf, Refusal> {
-    let Some(root) = (context.env)(BACKUPS_ROOT).filter(|root| !root.is_empty()) else {
-        return Ok(defaults::BACKUPS_ROOT.into());
-    };
-    let usable = |root: &&str| {
-        let odd = |c: char| c == ':' || c.is_control();
-        Path::new(root).is_absolute() && !root.contains(odd)
-    };
-    match root.to_str().filter(usable) {
-        Some(root) => Ok(root.into()),
-        None => Err(Refusal::new(
-            format!("{BACKUPS_ROOT} is not an absolute path that docker can mount"),
-            format!("use a path such as {}", defaults::BACKUPS_ROOT),
-        )),
-    }
 }
 
 fn fresh(context: &Context<'_>) -> anyhow::Result<Fresh> {

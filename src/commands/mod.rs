@@ -4,6 +4,7 @@
 #![allow(clippy::doc_markdown)]
 
 pub(crate) mod args;
+pub(crate) mod backups;
 pub(crate) mod defaults;
 pub(crate) mod expand;
 pub(crate) mod expose;

@@ -1,5 +1,6 @@
 //! What is asked of docker, as verbs: builds the command line, reads what it prints.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use crate::docker::container::{self, Container};
@@ -57,6 +58,21 @@ impl<'a> Docker<'a> {
         let mut pods = lines(&invocation, &printed, pod)?;
         pods.sort_by_key(|pod| pod.ordinal);
         Ok(pods)
+    }
+
+    /// The statefulsets that have containers, clusters and others.
+    pub(crate) fn statefulsets(&self) -> Result<BTreeSet<ResourceRef>, Failure> {
+        let invocation = Invocation::docker([
+            "ps",
+            "-a",
+            "--filter",
+            "label=voodu.kind=statefulset",
+            "--format",
+            "{{.Label \"voodu.scope\"}}/{{.Label \"voodu.name\"}}",
+        ]);
+        let printed = self.ask(&invocation)?;
+        // Names that no cluster can have are others'.
+        Ok(printed.lines().flat_map(str::parse).collect())
     }
 
     /// The containers that publish a TCP port of the host, running ones only.

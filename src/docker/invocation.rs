@@ -57,7 +57,6 @@ impl Invocation {
     }
 
     /// With another limit of time.
-    #[cfg_attr(not(test), expect(dead_code, reason = "info and new-password ask it"))]
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

@@ -102,7 +102,8 @@ impl Vars<'_> {
             .transpose()
     }
 
-    fn parsed<T: FromStr>(&self, key: &str, expected: &str) -> Result<Option<T>> {
+    /// A key's value as what it should be; garbage is refused.
+    pub(crate) fn parsed<T: FromStr>(&self, key: &str, expected: &str) -> Result<Option<T>> {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };

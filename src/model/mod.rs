@@ -1,6 +1,11 @@
 //! The words of the README as values: checked once, safe afterwards, no I/O.
 
+pub(crate) mod backup_file;
+pub(crate) mod backup_id;
+#[cfg_attr(not(test), expect(dead_code, reason = "delete uses it"))]
+pub(crate) mod backup_name;
 pub(crate) mod bucket;
+pub(crate) mod byte_size;
 pub(crate) mod cluster_id;
 pub(crate) mod cluster_spec;
 pub(crate) mod conf_number;
@@ -23,6 +28,9 @@ pub(crate) mod percent;
 pub(crate) mod record_changes;
 pub(crate) mod refusal;
 pub(crate) mod resource_ref;
+#[expect(dead_code, reason = "capture and prune use it")]
+pub(crate) mod retention;
 pub(crate) mod secret;
+pub(crate) mod timestamp;
 pub(crate) mod topology;
 pub(crate) mod topology_record;

@@ -2,8 +2,8 @@
 
 use crate::support::{plugin, run};
 
-const COMMANDS: [&str; 8] = [
-    "link", "unlink", "psql", "expose", "unexpose", "help", "defaults", "expand",
+const COMMANDS: &[&str] = &[
+    "link", "unlink", "psql", "expose", "unexpose", "backups", "help", "defaults", "expand",
 ];
 
 #[test]

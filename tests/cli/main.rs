@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod backups;
 mod controller;
 mod defaults;
 mod expand;

@@ -25,9 +25,11 @@ pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 const DOCKER: &str = r#"#!/bin/bash
 here=${0%/*}
 printf '%s\n' "$*" >>"$here/calls"
-case "$1 $2" in
-  "ps -a") cat "$here/pods" ;;
-  "ps --no-trunc") cat "$here/published" ;;
+case "$*" in
+  "ps -a --filter name="*) cat "$here/jobs" ;;
+  "ps -a "*"voodu.replica_ordinal"*) cat "$here/pods" ;;
+  "ps -a "*) cut -d . -f 1 "$here/pods" | sed 's/.*-/clowk-lp\//' ;;
+  "ps --no-trunc"*) cat "$here/published" ;;
   exec*) cat; exit "$(cat "$here/exit")" ;;
   *) echo "docker: not prepared for $*" >&2; exit 97 ;;
 esac
@@ -71,6 +73,8 @@ impl World {
             directory,
         };
         world.prepare("published", "");
+        world.prepare("jobs", "");
+        world.prepare("pods", "");
         world.prepare("exit", "0");
         world
     }
@@ -114,11 +118,16 @@ impl World {
         fs::read_to_string(self.bin().join("calls")).unwrap_or_default()
     }
 
-    /// Where the record of a cluster lies.
-    pub(crate) fn record_path(&self, scope: &str, name: &str) -> PathBuf {
+    /// The backups directory of a cluster.
+    pub(crate) fn backups(&self, scope: &str, name: &str) -> PathBuf {
         let dir = self.directory.path().join("backups").join(scope).join(name);
         fs::create_dir_all(&dir).unwrap();
-        dir.join(".topology")
+        dir
+    }
+
+    /// Where the record of a cluster lies.
+    pub(crate) fn record_path(&self, scope: &str, name: &str) -> PathBuf {
+        self.backups(scope, name).join(".topology")
     }
 
     /// Writes the record of a cluster.
@@ -163,6 +172,7 @@ impl World {
         let context = json!({"plugin": "pg", "command": words[0], "controller_url": url});
         let mut plugin = plugin();
         plugin.env("PATH", path(self.directory.path()));
+        plugin.env("VOODU_BACKUPS_ROOT", self.directory.path().join("backups"));
         run(plugin.args(words).write_stdin(context.to_string()))
     }
 

@@ -1,0 +1,297 @@
+//! A cluster's backups directory on this host. The database's superuser, which every linked
+//! application is, may write there, and the plugin is root: every name is one component below one
+//! open directory, no link is ever followed, and whatever is not a regular file does not exist.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::model::refusal::Refusal;
+
+/// Held while an id is taken.
+const LOCK: &str = ".last-id.lock";
+
+/// Longer than a capture needs to start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An open directory.
+pub(crate) struct Directory {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+/// A regular file in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) size: u64,
+}
+
+/// Nobody else takes an id while this lives, not even for a plugin that is killed.
+pub(crate) struct Lock(#[expect(dead_code, reason = "closing it gives the lock back")] OwnedFd);
+
+impl Directory {
+    /// Opens the directory; nothing when there is none. Its own path is root's, so a link on the
+    /// way is the operator's wish.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(Self {
+                path: path.to_owned(),
+                fd,
+            })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("open {}", path.display())),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The regular files, in no order. Names that are not UTF-8 are not ours.
+    pub(crate) fn entries(&self) -> anyhow::Result<Vec<Entry>> {
+        self.list()
+            .with_context(|| format!("read {}", self.path.display()))
+    }
+
+    fn list(&self) -> rustix::io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&self.fd)? {
+            let entry = entry?;
+            let known = entry.file_type();
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            if !matches!(known, FileType::RegularFile | FileType::Unknown) {
+                continue;
+            }
+            match self.size(name) {
+                Ok(Some(size)) => entries.push(Entry {
+                    name: name.to_owned(),
+                    size,
+                }),
+                // It may have been deleted meanwhile.
+                Ok(None) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn size(&self, name: &str) -> rustix::io::Result<Option<u64>> {
+        let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        Ok(regular.then(|| stat.st_size.try_into().unwrap_or_default()))
+    }
+
+    /// Opens a regular file for reading; neither a link nor a pipe holds it up.
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(self.openat(name, flags, Mode::empty())?);
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(ErrorKind::InvalidData.into())
+        }
+    }
+
+    /// Makes a file that was not there, readable by its owner only.
+    pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        Ok(File::from(self.openat(
+            name,
+            flags | OFlags::NOFOLLOW,
+            Mode::RUSR | Mode::WUSR,
+        )?))
+    }
+
+    /// The text of a small file; nothing when there is none that can be read as one.
+    pub(crate) fn read_text(&self, name: &str) -> Option<String> {
+        const LONGEST: u64 = 4096;
+        let file = self.open_file(name).ok()?;
+        let mut text = String::new();
+        file.take(LONGEST).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// Puts a text in a file's place, whole or not at all. `temporary` must not be guessable.
+    pub(crate) fn replace(&self, name: &str, temporary: &str, text: &str) -> io::Result<()> {
+        let mut file = self.create_file(temporary)?;
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| Ok(rustix::fs::renameat(&self.fd, temporary, &self.fd, name)?));
+        if written.is_err() {
+            self.remove(temporary)?;
+        }
+        written
+    }
+
+    /// Removes a file or whatever has its name; answers whether there was one. A directory of that
+    /// name stays.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<bool> {
+        check(name)?;
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The bytes that can still be written here.
+    pub(crate) fn free_space(&self) -> anyhow::Result<u64> {
+        let stat = rustix::fs::fstatvfs(&self.fd)
+            .with_context(|| format!("ask for the free space of {}", self.path.display()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Waits for its turn to take an id.
+    pub(crate) fn lock(&self) -> anyhow::Result<Lock> {
+        let busy = || {
+            Refusal::new(
+                format!(
+                    "another capture of {} is just starting",
+                    self.path.display()
+                ),
+                format!(
+                    "run it again in a moment; if it stays so, see who holds {LOCK} there (fuser -v)"
+                ),
+            )
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = self
+            .openat(LOCK, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)
+            .with_context(|| format!("open {}", self.path.join(LOCK).display()))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Lock(file)),
+                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                Err(Errno::WOULDBLOCK) => return Err(busy().into()),
+                Err(error) => {
+                    let path = self.path.join(LOCK);
+                    return Err(error).with_context(|| format!("lock {}", path.display()));
+                }
+            }
+        }
+    }
+
+    fn openat(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        check(name)?;
+        Ok(rustix::fs::openat(&self.fd, name, flags, mode)?)
+    }
+}
+
+/// A name must not lead out of the directory.
+fn check(name: &str) -> io::Result<()> {
+    if name.contains('/') || matches!(name, "" | "." | "..") {
+        return Err(ErrorKind::InvalidInput.into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+    use tempfile::TempDir;
+
+    fn directory() -> (TempDir, Directory) {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("db");
+        fs::create_dir(&path).unwrap();
+        fs::write(temporary.path().join("secret"), "secret").unwrap();
+        let directory = Directory::open(&path).unwrap().unwrap();
+        (temporary, directory)
+    }
+
+    fn plant(directory: &Directory) {
+        let path = |name: &str| directory.path().join(name);
+        symlink("../secret", path("link")).unwrap();
+        symlink("nowhere", path("dangling")).unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        let made = Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+        assert!(made.success());
+    }
+
+    #[test]
+    fn only_regular_files_exist() {
+        let (_temporary, directory) = directory();
+        plant(&directory);
+        fs::write(directory.path().join("file"), "12345").unwrap();
+        let file = Entry {
+            name: "file".into(),
+            size: 5,
+        };
+        assert_eq!(directory.entries().unwrap(), [file]);
+        for name in ["link", "dangling", "folder", "pipe", "absent"] {
+            assert!(directory.open_file(name).is_err(), "{name}");
+            assert_eq!(directory.read_text(name), None, "{name}");
+        }
+        assert_eq!(directory.read_text("file").unwrap(), "12345");
+    }
+
+    #[test]
+    fn nothing_is_written_or_removed_elsewhere() {
+        let (temporary, directory) = directory();
+        plant(&directory);
+        for name in ["link", "dangling", "pipe"] {
+            assert!(directory.create_file(name).is_err(), "{name}");
+            directory.replace(name, ".temporary", "text").unwrap();
+            assert_eq!(directory.read_text(name).unwrap(), "text");
+        }
+        assert!(directory.replace("folder", ".temporary", "text").is_err());
+        assert_eq!(directory.read_text(".temporary"), None);
+        symlink("../secret", directory.path().join("again")).unwrap();
+        assert!(directory.remove("again").unwrap());
+        assert!(!directory.remove("again").unwrap());
+        for name in ["../secret", "..", ".", "", "/etc/passwd", "folder/x"] {
+            assert!(directory.remove(name).is_err(), "{name:?}");
+            assert!(directory.open_file(name).is_err(), "{name:?}");
+            assert!(directory.create_file(name).is_err(), "{name:?}");
+        }
+        let secret = fs::read_to_string(temporary.path().join("secret"));
+        assert_eq!(secret.unwrap(), "secret");
+        assert!(!directory.path().join("nowhere").exists());
+    }
+
+    #[test]
+    fn a_lock_is_one_at_a_time_and_given_back() {
+        let (_temporary, directory) = directory();
+        let lock = directory.lock().unwrap();
+        let again = thread::scope(|scope| {
+            let second = scope.spawn(|| directory.lock().map(drop));
+            thread::sleep(Duration::from_millis(120));
+            assert!(!second.is_finished());
+            drop(lock);
+            second.join().unwrap()
+        });
+        again.unwrap();
+        plant(&directory);
+        fs::remove_file(directory.path().join(LOCK)).unwrap();
+        symlink("../secret", directory.path().join(LOCK)).unwrap();
+        assert!(directory.lock().is_err());
+    }
+
+    #[test]
+    fn no_directory_is_none() {
+        let temporary = tempfile::tempdir().unwrap();
+        let absent = Directory::open(&temporary.path().join("absent"));
+        assert!(absent.unwrap().is_none());
+        fs::write(temporary.path().join("file"), "").unwrap();
+        assert!(Directory::open(&temporary.path().join("file")).is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! `backups` and the commands behind its colon.
+
+pub(crate) mod list;
