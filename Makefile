@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 majors ?= 15 17
-scripts = install uninstall .ci/run $(shell find tests -name '*.sh' 2>/dev/null | sort)
+scripts = install uninstall .ci/run $(shell find tests .github -name '*.sh' 2>/dev/null | sort)
 # The parts of the pods' script make sense together only.
 parts = $(shell sed -n 's|.*include_str!("../../\(templates/entrypoint/[a-z]*.sh\)").*|\1|p' src/expand/templates.rs)
 
@@ -28,9 +28,10 @@ build: need-cargo ## Build bin/voodu-postgres
 	@mv -f bin/.voodu-postgres.new bin/voodu-postgres
 
 .PHONY: lint
-lint: need-cargo ## Check format, clippy and the shell scripts
+lint: need-cargo ## Check format, clippy, the documentation and the shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	@if command -v shellcheck >/dev/null; then \
 	  echo "shellcheck $(words $(scripts)) scripts"; shellcheck $(scripts); \
 	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh; \
@@ -77,19 +78,31 @@ demo: ## Bring up a three-node cluster to try things on
 demo-down: ## Remove the demo cluster
 	@bash tests/demo.sh down
 
+# musl, because a static glibc cannot look names up without that glibc's shared libraries.
+triples := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+installed = $(wildcard $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/*)
+missing = $(filter-out $(notdir $(installed)),$(triples))
+
 .PHONY: cross
 cross: need-cargo ## Build the release files for linux amd64 and arm64 in dist/
-	@mkdir -p dist
+	@[ -z "$(missing)" ] || { echo "their standard library is missing: rustup target add $(missing)" >&2; exit 1; }
+	@rm -rf dist; mkdir dist
 	@for pair in amd64:x86_64 arm64:aarch64; do \
 	  triple=$${pair#*:}-unknown-linux-musl file=voodu-postgres_linux_$${pair%:*}; \
-	  if ! [ -d "$$(rustc --print sysroot)/lib/rustlib/$$triple" ]; then \
-	    echo "the standard library for $$triple is missing: rustup target add $$triple" >&2; exit 1; \
-	  fi; \
 	  RUSTFLAGS="-Clinker=rust-lld -Clink-self-contained=yes" cargo build --release --locked --target "$$triple"; \
 	  install -m 755 "$(target_dir)/$$triple/release/voodu-postgres" "dist/$$file"; \
+	  if readelf -lW "dist/$$file" | grep INTERP; then echo "dist/$$file is not static" >&2; exit 1; fi; \
 	  (cd dist && sha256sum "$$file" >"$$file.sha256"); \
 	done
 	@ls -l dist
+
+.PHONY: tag-is-version
+tag-is-version: need-cargo ## Check that TAG=v… is the version in every file that has one
+	@grep -qxF "version: $(patsubst v%,%,$(filter v%,$(TAG)))" plugin.yml || \
+	  { echo "the tag '$(TAG)' and plugin.yml differ: $$(grep ^version: plugin.yml)" >&2; exit 1; }
+	cargo test --locked --lib docs
+	cargo test --locked --test repository
+	cargo test --locked --test cli readme
 
 .PHONY: need-plugins-root
 need-plugins-root:
