@@ -1,5 +1,6 @@
 //! A cluster as it is stored and as it runs: what several commands start from.
 
+pub(crate) mod application;
 pub(crate) mod exposure;
 pub(crate) mod record_file;
 mod record_lock;
@@ -8,6 +9,8 @@ mod record_lock;
     expect(dead_code, reason = "promote, rejoin and restore use it")
 )]
 pub(crate) mod record_write;
+#[allow(dead_code)]
+pub(crate) mod relink;
 #[allow(dead_code)]
 pub(crate) mod survey;
 pub(crate) mod wiring;

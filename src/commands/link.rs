@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::cluster::Cluster;
+use crate::cluster::application::Application;
 use crate::cluster::wiring::{Origin, Wiring};
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
-use crate::controller::{self, Controller, Kind, Layers};
+use crate::controller::{Controller, Kind, Layers};
 use crate::model::connection::{READ_URL, WRITE_URL};
 use crate::model::consumers::Reads;
 use crate::model::refusal::{Refusal, Result};
@@ -61,14 +62,14 @@ impl Args {
         let session = context.session()?;
         let controller = &*session.controller;
         let cluster = Cluster::load(controller, &self.cluster)?;
-        let kind = self.check_consumer(controller)?;
+        let application = self.check_consumer(controller)?;
         let own = controller.config(&self.consumer, Layers::Own)?;
         let wiring = Wiring::of(&cluster)?;
         let changes = wiring.changes(&own, self.asked());
         let mut consumers = cluster.consumers()?;
         consumers.link(self.consumer.clone(), self.asked());
         let tracking = cluster.bookkeeping(consumers.kv().into());
-        let message = self.message(&wiring, &own, kind, !changes.is_empty());
+        let message = self.message(&wiring, &own, &application, !changes.is_empty());
         let wire =
             (!changes.is_empty()).then(|| Action::set(&self.consumer, changes, Restart::Rolling));
         Reply::dispatch(message, tracking.into_iter().chain(wire))
@@ -83,9 +84,9 @@ impl Args {
     }
 
     /// The application must exist, and take the variable from its bucket.
-    fn check_consumer(&self, controller: &dyn Controller) -> anyhow::Result<Kind> {
+    fn check_consumer(&self, controller: &dyn Controller) -> anyhow::Result<Application> {
         let consumer = &self.consumer;
-        let Some(Found { kind, spec }) = find(controller, consumer)? else {
+        let Some(application) = Application::find(controller, consumer)? else {
             return Err(Refusal::new(
                 format!(
                     "{consumer}: there is no deployment, statefulset, job or cronjob of that name"
@@ -94,27 +95,23 @@ impl Args {
             )
             .into());
         };
-        if kind == Kind::Statefulset && is_cluster(&spec) {
+        if application.kind == Kind::Statefulset && is_cluster(&application.spec) {
             return Err(Refusal::new(
                 format!("{consumer}: a postgres cluster itself; a new variable would restart its database"),
                 "name the application second: vd pg:link <cluster> <application>",
             )
             .into());
         }
-        self.check_not_shadowed(&spec)?;
-        Ok(kind)
+        self.check_not_shadowed(&application)?;
+        Ok(application)
     }
 
     /// A variable of the block's own env wins over the bucket.
-    fn check_not_shadowed(&self, spec: &Map<String, Value>) -> Result<()> {
-        let in_job = spec.get("job").and_then(|job| job.get("env"));
-        let Some(env) = spec.get("env").or(in_job) else {
-            return Ok(());
-        };
-        let set = [WRITE_URL, READ_URL]
+    fn check_not_shadowed(&self, application: &Application) -> Result<()> {
+        let mut set = [WRITE_URL, READ_URL]
             .into_iter()
             .take(1 + usize::from(self.reads));
-        match set.into_iter().find(|variable| env.get(variable).is_some()) {
+        match set.find(|variable| application.sets_itself(variable)) {
             None => Ok(()),
             Some(variable) => Err(Refusal::new(
                 format!(
@@ -130,14 +127,15 @@ impl Args {
         &self,
         wiring: &Wiring<'_>,
         own: &Map<String, Value>,
-        kind: Kind,
+        application: &Application,
         changed: bool,
     ) -> String {
         let (cluster, consumer) = (&self.cluster, &self.consumer);
         let primary = cluster.host(wiring.topology.primary());
         let standbys = wiring.topology.standbys().count();
         let mut lines = vec![if changed {
-            format!("linked {cluster} to {consumer}; {}", restart(kind))
+            let when = application.takes_effect(Restart::Rolling);
+            format!("linked {cluster} to {consumer}; {when}")
         } else {
             format!("{cluster} is already linked to {consumer}, with the same URLs")
         }];
@@ -161,30 +159,5 @@ impl Args {
             }
         }
         lines.join("\n")
-    }
-}
-
-/// A resource of any kind that reads a bucket.
-struct Found {
-    kind: Kind,
-    spec: Map<String, Value>,
-}
-
-fn find(
-    controller: &dyn Controller,
-    target: &ResourceRef,
-) -> std::result::Result<Option<Found>, controller::Error> {
-    for kind in Kind::ALL {
-        if let Some(spec) = controller.spec(kind, target)? {
-            return Ok(Some(Found { kind, spec }));
-        }
-    }
-    Ok(None)
-}
-
-fn restart(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Deployment | Kind::Statefulset => "it restarts with the new variables",
-        Kind::Job | Kind::Cronjob => "its next run has the new variables",
     }
 }

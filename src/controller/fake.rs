@@ -1,6 +1,6 @@
 //! A controller in memory, for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -12,6 +12,7 @@ use crate::model::resource_ref::ResourceRef;
 pub(crate) struct FakeController {
     specs: BTreeMap<(Kind, ResourceRef), Value>,
     buckets: BTreeMap<ResourceRef, Value>,
+    broken: BTreeSet<ResourceRef>,
     down: bool,
 }
 
@@ -28,13 +29,25 @@ impl FakeController {
         self
     }
 
+    /// Cannot read what it stores of a resource.
+    pub(crate) fn broken(mut self, target: &str) -> Self {
+        self.broken.insert(target.parse().unwrap());
+        self
+    }
+
     /// Answers nothing any more.
     pub(crate) fn down(mut self) -> Self {
         self.down = true;
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, target: &ResourceRef) -> Result<(), Error> {
+        if self.broken.contains(target) {
+            return Err(Error {
+                url: "http://fake".to_owned(),
+                problem: Problem::Refused(500, None),
+            });
+        }
         if self.down {
             return Err(Error {
                 url: "http://fake".to_owned(),
@@ -47,13 +60,13 @@ impl FakeController {
 
 impl Controller for FakeController {
     fn spec(&self, kind: Kind, target: &ResourceRef) -> Result<Option<Map<String, Value>>, Error> {
-        self.check()?;
+        self.check(target)?;
         let spec = self.specs.get(&(kind, target.clone()));
         Ok(spec.and_then(Value::as_object).cloned())
     }
 
     fn config(&self, target: &ResourceRef, _: Layers) -> Result<Map<String, Value>, Error> {
-        self.check()?;
+        self.check(target)?;
         let bucket = self.buckets.get(target);
         Ok(bucket
             .and_then(Value::as_object)

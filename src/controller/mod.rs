@@ -79,6 +79,11 @@ enum Problem {
 }
 
 impl Error {
+    /// Whether it gave no answer at all, so that the next question would get none either.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self.problem, Problem::Unreachable(_) | Problem::TooSlow(_))
+    }
+
     /// The operator's next step.
     pub(crate) fn next(&self) -> &'static str {
         match self.problem {
