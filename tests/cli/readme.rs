@@ -18,13 +18,10 @@ fn fenced(language: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The words in backticks of each table row's first cell, in the table after that line.
+/// The words in backticks of each table row's first cell, in the table after that text.
 fn first_cells(before: &str) -> BTreeSet<String> {
     let table = README.split(before).nth(1).unwrap();
-    let rows = table
-        .lines()
-        .skip_while(|line| !line.starts_with('|'))
-        .skip(2);
+    let rows = table.lines().skip_while(|line| !line.starts_with("| `"));
     let cells = rows
         .take_while(|line| line.starts_with('|'))
         .map(|line| line.split('|').nth(1).unwrap());
@@ -49,16 +46,22 @@ fn keys(object: &Value) -> BTreeSet<String> {
     object.as_object().unwrap().keys().cloned().collect()
 }
 
+/// Blocks of the platform's own kinds only have to be read.
 #[test]
 fn every_block_expands() {
-    let blocks = fenced("hcl");
-    assert!(blocks.len() >= 4);
-    for text in blocks {
-        for block in read(text, None, &NoVariables).unwrap() {
-            let answer = expand(&request(&block.spec, &config()));
-            assert_eq!(answer.code, 0, "{text}\n{}", answer.stdout);
+    let mut expanded = 0;
+    for text in fenced("hcl") {
+        for mut block in read(text, None, &NoVariables).unwrap() {
+            if ["postgres", "pg"].contains(&block.kind.as_str()) {
+                // The platform keeps this one to itself.
+                block.spec.as_object_mut().unwrap().remove("plugin");
+                let answer = expand(&request(&block.spec, &config()));
+                assert_eq!(answer.code, 0, "{text}\n{}", answer.stdout);
+                expanded += 1;
+            }
         }
     }
+    assert!(expanded >= 4, "{expanded}");
 }
 
 #[test]
@@ -90,10 +93,20 @@ fn the_config_table_has_every_key_of_a_first_apply() {
     }
 }
 
+/// The layout has nothing that is not there, and every folder that is.
 #[test]
-fn the_layout_names_paths_that_exist() {
-    for path in first_cells("the postgres images from Debian packages.") {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        assert!(path.exists(), "{}", path.display());
+fn the_layout_is_the_repository() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = first_cells("| Path | What is there |");
+    for path in &named {
+        assert!(root.join(path).exists(), "{path}");
+    }
+    for parent in ["src", "tests", "templates"] {
+        for entry in std::fs::read_dir(root.join(parent)).unwrap() {
+            let entry = entry.unwrap();
+            let path = format!("{parent}/{}", entry.file_name().to_str().unwrap());
+            let folder = entry.file_type().unwrap().is_dir();
+            assert!(!folder || named.contains(&path), "{path} is not named");
+        }
     }
 }

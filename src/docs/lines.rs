@@ -1,0 +1,98 @@
+//! Every command that an operator is told to type is one.
+
+use clap::error::ErrorKind;
+
+use super::read;
+use crate::cli::command;
+
+/// What stands for something of the operator's own.
+const PLACEHOLDERS: [(&str, &str); 9] = [
+    ("<scope>/<name>", "clowk-lp/db"),
+    ("<ref>", "clowk-lp/db"),
+    ("<cluster>", "clowk-lp/db"),
+    ("<application>", "clowk-lp/web"),
+    ("<id>", "b001"),
+    ("<N>", "1"),
+    ("<n>", "1"),
+    ("[--replica N]", "--replica 1"),
+    ("…", ""),
+];
+
+const PREFIXES: [&str; 2] = ["vd postgres:", "vd pg:"];
+
+/// The words of a shell's line, up to where another program or a comment begins.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '|' | '<' | '>' | ';' | '&' | '#') => break,
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// Parses what follows `vd postgres:`; help counts as parsed.
+#[track_caller]
+fn assert_parses(line: &str, source: &str) {
+    let mut line = line.to_owned();
+    for (placeholder, value) in PLACEHOLDERS {
+        line = line.replace(placeholder, value);
+    }
+    let words = words(&line);
+    let parsed =
+        command().try_get_matches_from(std::iter::once("voodu-postgres".to_owned()).chain(words));
+    if let Err(error) = parsed {
+        let shown = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
+        assert!(shown.contains(&error.kind()), "{source}: {line}\n{error}");
+    }
+}
+
+/// The rest of each line after `vd postgres:` or `vd pg:`.
+fn told(text: &str) -> impl Iterator<Item = &str> {
+    PREFIXES
+        .into_iter()
+        .flat_map(move |prefix| text.split(prefix).skip(1))
+        .map(|rest| rest.lines().next().unwrap_or_default())
+}
+
+/// The same where the command's name is not left open.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    told(text).filter(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()))
+}
+
+#[test]
+fn every_line_in_the_readmes_fences_parses() {
+    let readme = read("README.md");
+    let fences = readme.split("```").skip(1).step_by(2);
+    let lines: Vec<_> = fences.flat_map(named).collect();
+    assert!(lines.len() >= 8, "{lines:?}");
+    for line in lines {
+        assert_parses(line, "README.md");
+    }
+}
+
+#[test]
+fn every_example_in_the_help_parses() {
+    for command in command().get_subcommands() {
+        let name = command.get_name();
+        let examples = command.get_after_help().map(ToString::to_string);
+        let examples = examples.unwrap_or_default();
+        for line in named(&examples) {
+            assert_parses(line, name);
+        }
+        let plain = command.get_positionals().next().is_none();
+        assert!(
+            plain || named(&examples).next().is_some(),
+            "{name} has no example"
+        );
+    }
+}
