@@ -82,8 +82,7 @@ record_changed() {
 # role of this pod than the server has.
 watch_server() {
   while :; do
-    # What a handover takes is time in which nobody can write.
-    if [ "$V_STATE" = handover ] || [ -n "$PROMOTING" ]; then step; else tick; fi
+    next_step
     if ! child_runs; then
       server_ended
       return
@@ -96,7 +95,6 @@ watch_server() {
       READY=1 LOOK_AT=0
       on_ready
     fi
-    [ "$V_STATE" != handover ] || tend_handover
     if left_recovery || record_changed; then
       look || return 0
     elif [ "$TICKS" -ge "$LOOK_AT" ]; then
@@ -104,7 +102,20 @@ watch_server() {
       look || return 0
       [ "$ACTION:$V_STATE" != follow:steady ] || tend_standby || return 0
     fi
+    [ "$V_STATE" != handover ] || tend_handover
   done
+}
+
+# next_step: until something is to be done. What a handover takes is time in which
+# nobody can write.
+next_step() {
+  if [ -z "$STOPPING" ] && record_changed; then
+    return
+  elif [ "$V_STATE" = handover ] || [ -n "$PROMOTING" ]; then
+    step
+  else
+    tick
+  fi
 }
 
 # look: holds the running server against the record. Returns 1 after the server
@@ -156,9 +167,9 @@ promote_server() {
   [ -n "$TOOK_OVER" ] || refuse_second_primary
   TOOK_OVER=''
   say "promoting this pod (epoch $V_EPOCH)"
-  write_runtime_conf
   as_postgres pg_ctl promote -D "$PGDATA" -W >/dev/null || die "the promotion failed, see above"
   PROMOTING=1
+  write_runtime_conf
 }
 
 # left_recovery: the standby became a primary. When the record did not ask for
