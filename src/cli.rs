@@ -4,7 +4,7 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::backups;
-use crate::commands::{defaults, expand, expose, help, link, psql, unexpose, unlink};
+use crate::commands::{defaults, expand, expose, help, info, link, psql, unexpose, unlink};
 use crate::context::Context;
 use crate::output::Reply;
 
@@ -38,6 +38,7 @@ enum Command {
     Psql(psql::Args),
     Expose(expose::Args),
     Unexpose(unexpose::Args),
+    Info(info::Args),
     Backups(backups::list::Args),
     Help(help::Args),
     Defaults(defaults::Args),
@@ -47,6 +48,7 @@ enum Command {
 /// The overview's groups; every command is in one of them.
 const TASKS: &[(&str, &[&str])] = &[
     ("Connect", &["link", "unlink", "psql", "expose", "unexpose"]),
+    ("Operate", &["info"]),
     ("Back up", &["backups"]),
     ("Look up", &["help", "defaults"]),
     ("Called by voodu", &["expand"]),
@@ -82,6 +84,7 @@ impl Cli {
             Command::Psql(args) => args.run(context),
             Command::Expose(args) => args.run(context),
             Command::Unexpose(args) => args.run(context),
+            Command::Info(args) => args.run(context),
             Command::Backups(args) => args.run(context),
             Command::Help(args) => args.run(&command()),
             Command::Defaults(args) => args.run(),

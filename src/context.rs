@@ -34,7 +34,6 @@ pub(crate) struct Context<'a> {
     /// Fills a buffer with bytes that nobody can guess.
     pub(crate) random: &'a dyn Fn(&mut [u8]) -> io::Result<()>,
     /// The clock.
-    #[expect(dead_code, reason = "capture reads it")]
     pub(crate) now: &'a dyn Fn() -> SystemTime,
     /// Not called before a command needs it: `expand` never does.
     pub(crate) connect: Connect<'a>,

@@ -19,6 +19,8 @@ pub(crate) enum Reply {
     /// The document for the controller, or the one that `-o json` asked for.
     Document(String),
     Text(String),
+    /// What a check found wrong: exit code 1.
+    Failed(String),
     /// A command of the operator's own took the terminal and ended with that exit code.
     Ended(u8),
 }
@@ -55,6 +57,7 @@ pub(crate) enum Failure {
 pub(crate) fn deliver(outcome: &Result<Reply, Failure>) -> ExitCode {
     let (written, code) = match outcome {
         Ok(Reply::Document(text) | Reply::Text(text)) => (to_stdout(text), 0),
+        Ok(Reply::Failed(text)) => (to_stdout(text), 1),
         Ok(Reply::Ended(code)) => (Ok(()), *code),
         Err(failure) => (failure.write(), failure.exit_code()),
     };

@@ -1,7 +1,9 @@
 //! A cluster as it is stored and as it runs: what several commands start from.
 
 pub(crate) mod application;
+pub(crate) mod condition;
 pub(crate) mod exposure;
+pub(crate) mod health;
 pub(crate) mod record_file;
 mod record_lock;
 #[cfg_attr(
@@ -11,7 +13,6 @@ mod record_lock;
 pub(crate) mod record_write;
 #[allow(dead_code)]
 pub(crate) mod relink;
-#[allow(dead_code)]
 pub(crate) mod survey;
 pub(crate) mod wiring;
 
@@ -72,11 +73,16 @@ impl Cluster {
 
     /// The pods and today's primary: the record's, else the initial one.
     pub(crate) fn topology(&self) -> Result<Topology> {
-        let recorded = self.record.as_ref().map(|record| record.primary);
-        let primary = recorded
-            .or(self.bucket.initial_primary)
-            .unwrap_or(self.deployed.initial_primary);
+        let primary = self.recorded_primary();
         Topology::new(self.reference.clone(), self.deployed.replicas, primary)
+    }
+
+    /// Who should be the primary, also when there is no such pod any more.
+    pub(crate) fn recorded_primary(&self) -> Ordinal {
+        let recorded = self.record.as_ref().map(|record| record.primary);
+        recorded
+            .or(self.bucket.initial_primary)
+            .unwrap_or(self.deployed.initial_primary)
     }
 
     /// The linked applications.

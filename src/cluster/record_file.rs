@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::model::refusal::{Refusal, Result};
 use crate::model::topology_record::TopologyRecord;
@@ -43,6 +44,12 @@ pub(crate) fn read(backups_dir: &Path) -> Result<Option<TopologyRecord>> {
         Ok(record) => Ok(Some(record)),
         Err(_) => Err(unusable("cannot be read as one")),
     }
+}
+
+/// When the record in a backups directory was last changed.
+pub(crate) fn changed_at(backups_dir: &Path) -> Option<SystemTime> {
+    let record = backups_dir.join(NAME).symlink_metadata();
+    record.and_then(|record| record.modified()).ok()
 }
 
 /// Opens without following a link and without waiting for the other end of a pipe.

@@ -61,6 +61,7 @@ pub(crate) enum Silence {
 
 impl Survey {
     /// Asks every pod for its role.
+    #[allow(dead_code)]
     pub(crate) fn take(cluster: &Cluster, docker: Docker<'_>) -> Result<Self, Failure> {
         Self::take_with(cluster, docker, "")
     }
@@ -132,7 +133,11 @@ fn ask(psql: Psql<'_>, sql: &str) -> Answer {
     let role = lines.next().map(serde_json::from_str);
     let Some(Ok(server)) = role else {
         let complaint = output.stderr.trim_end().lines().last().unwrap_or_default();
-        return Err(Silence::Refuses(complaint.trim().to_owned()));
+        return Err(if complaint.ends_with("timeout expired") {
+            Silence::Hangs
+        } else {
+            Silence::Refuses(complaint.trim().to_owned())
+        });
     };
     let more = lines.filter_map(|line| serde_json::from_str::<Map<_, _>>(line).ok());
     Ok((server, more.flatten().collect()))

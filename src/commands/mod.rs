@@ -9,6 +9,7 @@ pub(crate) mod defaults;
 pub(crate) mod expand;
 pub(crate) mod expose;
 pub(crate) mod help;
+pub(crate) mod info;
 pub(crate) mod link;
 pub(crate) mod psql;
 pub(crate) mod unexpose;

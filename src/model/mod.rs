@@ -1,5 +1,6 @@
 //! The words of the README as values: checked once, safe afterwards, no I/O.
 
+pub(crate) mod age;
 pub(crate) mod backup_file;
 pub(crate) mod backup_id;
 #[cfg_attr(not(test), expect(dead_code, reason = "delete uses it"))]
@@ -17,7 +18,6 @@ pub(crate) mod defaults;
 pub(crate) mod excerpt;
 pub(crate) mod field;
 pub(crate) mod identifier;
-#[allow(dead_code)]
 pub(crate) mod lsn;
 pub(crate) mod ordinal;
 pub(crate) mod percent;
@@ -31,6 +31,7 @@ pub(crate) mod resource_ref;
 #[expect(dead_code, reason = "capture and prune use it")]
 pub(crate) mod retention;
 pub(crate) mod secret;
+pub(crate) mod table;
 pub(crate) mod timestamp;
 pub(crate) mod topology;
 pub(crate) mod topology_record;

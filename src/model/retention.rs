@@ -97,7 +97,8 @@ impl fmt::Display for Retention {
 }
 
 impl MaxAge {
-    fn duration(self) -> Duration {
+    /// The time itself.
+    pub(crate) fn duration(self) -> Duration {
         let hours = match self.unit {
             Unit::Hours => 1,
             Unit::Days => 24,

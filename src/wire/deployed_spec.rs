@@ -22,12 +22,10 @@ const BACKUPS: &str = "/backups";
 /// What the pods of a cluster were told.
 pub(crate) struct DeployedSpec {
     pub(crate) replicas: u16,
-    #[expect(dead_code, reason = "info and new-password ask it")]
     pub(crate) image: String,
     pub(crate) cluster_id: ClusterId,
     pub(crate) user: PgIdentifier,
     pub(crate) database: PgIdentifier,
-    #[expect(dead_code, reason = "info and new-password ask it")]
     pub(crate) replication_user: PgIdentifier,
     pub(crate) port: NonZeroU16,
     /// Who is primary while there is no record.

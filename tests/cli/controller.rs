@@ -7,12 +7,14 @@ use voodu_standin::Fault;
 
 use crate::support::world::{NOWHERE, World, breaks_off};
 
-const COMMANDS: [&[&str]; 5] = [
+const COMMANDS: [&[&str]; 7] = [
     &["link", "clowk-lp/db", "clowk-lp/web"],
     &["unlink", "clowk-lp/db", "clowk-lp/web"],
     &["psql", "clowk-lp/db"],
     &["expose", "clowk-lp/db"],
     &["unexpose", "clowk-lp/db"],
+    &["info", "clowk-lp/db"],
+    &["info", "clowk-lp/db", "--check"],
 ];
 
 #[track_caller]

@@ -3,7 +3,7 @@
 use crate::support::{plugin, run};
 
 const COMMANDS: &[&str] = &[
-    "link", "unlink", "psql", "expose", "unexpose", "backups", "help", "defaults", "expand",
+    "link", "unlink", "psql", "expose", "unexpose", "info", "backups", "help", "defaults", "expand",
 ];
 
 #[test]

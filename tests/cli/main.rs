@@ -8,6 +8,7 @@ mod defaults;
 mod expand;
 mod expose;
 mod help;
+mod info;
 mod link;
 mod psql;
 mod readme;

@@ -2,6 +2,7 @@
 
 pub(crate) mod golden;
 pub(crate) mod hcl;
+pub(crate) mod pods;
 pub(crate) mod world;
 
 use std::fmt;

@@ -21,19 +21,7 @@ use super::{Answer, plugin, run};
 /// Nobody listens there.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// Logs its arguments and prints what was prepared for them.
-const DOCKER: &str = r#"#!/bin/bash
-here=${0%/*}
-printf '%s\n' "$*" >>"$here/calls"
-case "$*" in
-  "ps -a --filter name="*) cat "$here/jobs" ;;
-  "ps -a "*"voodu.replica_ordinal"*) cat "$here/pods" ;;
-  "ps -a "*) cut -d . -f 1 "$here/pods" | sed 's/.*-/clowk-lp\//' ;;
-  "ps --no-trunc"*) cat "$here/published" ;;
-  exec*) cat; exit "$(cat "$here/exit")" ;;
-  *) echo "docker: not prepared for $*" >&2; exit 97 ;;
-esac
-"#;
+const DOCKER: &str = include_str!("docker.sh");
 
 pub(crate) struct World {
     pub(crate) platform: Platform,
@@ -92,6 +80,7 @@ impl World {
         let pods = (0..replicas).map(|n| format!("clowk-lp-db.{n}\trunning\t{n}"));
         let pods: Vec<_> = pods.collect();
         world.prepare("pods", &pods.join("\n"));
+        world.forms(replicas);
         world
     }
 

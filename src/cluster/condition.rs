@@ -1,0 +1,149 @@
+//! How a cluster is right now: what is stored of it, what the record says, what its pods say.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::cluster::record_file;
+use crate::cluster::survey::{PodReport, Survey};
+use crate::docker::engine::Docker;
+use crate::docker::runner::Failure;
+use crate::model::ordinal::Ordinal;
+use crate::model::topology_record::{State, TopologyRecord};
+use crate::postgres::fresh_login::FreshLogin;
+use crate::postgres::inventory::{INVENTORY, Inventory};
+use crate::postgres::psql::Login;
+use crate::wire::deployed_spec::Backups;
+
+/// Everything that `info` knows.
+pub(crate) struct Condition<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) survey: Survey,
+    pub(crate) inventories: BTreeMap<Ordinal, Inventory>,
+    pub(crate) record: RecordSeen,
+    /// How long ago the record was changed.
+    pub(crate) record_age: Option<Duration>,
+    /// Whether the password in the config opens the primary; not tried without one.
+    pub(crate) login: Option<FreshLogin>,
+}
+
+/// What there is of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordSeen {
+    Ours,
+    Missing,
+    /// Another cluster's lies in its place.
+    Foreign,
+    /// It lies in a docker volume, where the plugin does not see it.
+    OutOfReach,
+}
+
+impl<'a> Condition<'a> {
+    /// Asks all pods at once, and meanwhile tries the password.
+    pub(crate) fn examine(
+        cluster: &'a Cluster,
+        docker: Docker<'_>,
+        now: SystemTime,
+    ) -> Result<Self, Failure> {
+        let (survey, login) = thread::scope(|scope| {
+            let login = scope.spawn(|| try_password(cluster, docker));
+            let survey = Survey::take_with(cluster, docker, INVENTORY);
+            (survey, login.join())
+        });
+        let survey = survey?;
+        Ok(Self {
+            inventories: inventories(&survey),
+            record: RecordSeen::of(cluster),
+            record_age: record_age(cluster, now),
+            // A thread of ours does not panic.
+            login: login.ok().flatten(),
+            survey,
+            cluster,
+        })
+    }
+
+    /// The cluster's own record.
+    pub(crate) fn record(&self) -> Option<&TopologyRecord> {
+        self.cluster.record.as_ref()
+    }
+
+    /// The pod that should be the primary.
+    pub(crate) fn recorded_primary(&self) -> Ordinal {
+        self.cluster.recorded_primary()
+    }
+
+    /// The one pod that accepts writes, when there is exactly one.
+    pub(crate) fn writer(&self) -> Option<&PodReport> {
+        let mut writable = self.survey.writable();
+        writable.next().filter(|_| writable.next().is_none())
+    }
+
+    /// What the primary, or else any pod, says of the server.
+    pub(crate) fn inventory(&self) -> Option<&Inventory> {
+        let primary = self.inventories.get(&self.recorded_primary());
+        primary.or_else(|| self.inventories.values().next())
+    }
+
+    /// Whether the pods are on their way to another state, or held in one.
+    pub(crate) fn is_in_motion(&self) -> bool {
+        self.record()
+            .is_some_and(|record| record.state != State::Steady)
+    }
+
+    /// What a handover still needs.
+    pub(crate) fn handover_waits_for(&self) -> Option<String> {
+        let record = self.record()?;
+        let State::Handover { target, stopped_at } = &record.state else {
+            return None;
+        };
+        let Some(stopped_at) = stopped_at else {
+            return Some(format!("pod {} to stop", record.primary));
+        };
+        let server = self.survey.pod(*target).and_then(PodReport::server);
+        let replayed = server.and_then(|server| server.replayed);
+        Some(match (replayed, stopped_at.parse().ok()) {
+            (None, _) => format!("pod {target}, which does not answer"),
+            (Some(replayed), Some(stop)) if replayed > stop => format!("pod {target} to take over"),
+            (Some(replayed), _) => {
+                format!("pod {target} to replay past {stopped_at}; it is at {replayed}")
+            }
+        })
+    }
+}
+
+fn try_password(cluster: &Cluster, docker: Docker<'_>) -> Option<FreshLogin> {
+    let password = cluster.bucket.password.as_ref()?;
+    let container = cluster.reference.container(cluster.recorded_primary());
+    let login = Login::to(&cluster.deployed);
+    Some(FreshLogin::attempt(docker, &container, login, password))
+}
+
+fn inventories(survey: &Survey) -> BTreeMap<Ordinal, Inventory> {
+    let answered = survey.pods.iter().filter(|pod| !pod.more.is_empty());
+    let read = answered.map(|pod| {
+        let inventory = serde_json::from_value(Value::Object(pod.more.clone()));
+        (pod.ordinal, inventory.unwrap_or_default())
+    });
+    read.collect()
+}
+
+fn record_age(cluster: &Cluster, now: SystemTime) -> Option<Duration> {
+    let changed_at = record_file::changed_at(cluster.deployed.backups_dir()?)?;
+    Some(now.duration_since(changed_at).unwrap_or_default())
+}
+
+impl RecordSeen {
+    fn of(cluster: &Cluster) -> Self {
+        match &cluster.deployed.backups {
+            _ if cluster.record.is_some() => Self::Ours,
+            Backups::Volume(_) => Self::OutOfReach,
+            Backups::Host(directory) => match record_file::changed_at(directory) {
+                None => Self::Missing,
+                Some(_) => Self::Foreign,
+            },
+        }
+    }
+}

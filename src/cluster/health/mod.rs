@@ -1,0 +1,151 @@
+//! What is wrong with a cluster: one sentence and one next step for each thing. Decides on what was
+//! examined, and asks nothing.
+
+#[cfg(test)]
+mod fixture;
+mod pods;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::cluster::condition::Condition;
+use crate::model::age::Age;
+use crate::model::byte_size::ByteSize;
+use crate::model::topology_record::State;
+
+/// A handover takes less than a second, and a maintenance is watched by whoever began it.
+const IN_PASSING: Duration = Duration::from_secs(60);
+
+/// Something that an operator has to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) what: String,
+    /// What to type.
+    pub(crate) next: String,
+}
+
+impl Problem {
+    /// A problem and the next step, both without a full stop.
+    pub(crate) fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            next: next.into(),
+        }
+    }
+}
+
+/// On one line, whatever a server said.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = format!("{}; {}", self.what, self.next);
+        f.write_str(&line.replace(char::is_control, " "))
+    }
+}
+
+/// Everything that is wrong, the worst first.
+pub(crate) fn problems(condition: &Condition<'_>, max_lag: ByteSize) -> Vec<Problem> {
+    let check = Check { condition, max_lag };
+    let mut problems = Vec::new();
+    problems.extend(check.motion());
+    if !check.is_in_passing() && !check.is_maintenance() {
+        problems.extend(check.writers());
+    }
+    for pod in &condition.survey.pods {
+        problems.extend(check.container(pod));
+        if let (Some(server), false) = (pod.server(), check.is_in_passing()) {
+            problems.extend(check.standby(pod, server));
+        }
+        problems.extend(check.settings(pod));
+    }
+    problems.extend(check.collations());
+    problems.extend(check.record());
+    problems.extend(check.config());
+    problems
+}
+
+struct Check<'a> {
+    condition: &'a Condition<'a>,
+    max_lag: ByteSize,
+}
+
+impl Check<'_> {
+    fn reference(&self) -> &impl fmt::Display {
+        &self.condition.cluster.reference
+    }
+
+    fn is_maintenance(&self) -> bool {
+        let record = self.condition.record();
+        record.is_some_and(|record| record.state == State::Maintenance)
+    }
+
+    /// Whether the pods change their roles at this very moment, so that who is what says nothing.
+    fn is_in_passing(&self) -> bool {
+        let young = self
+            .condition
+            .record_age
+            .is_some_and(|age| age <= IN_PASSING);
+        self.condition.is_in_motion() && young
+    }
+
+    /// A change of roles that does not end.
+    fn motion(&self) -> Option<Problem> {
+        let record = self.condition.record()?;
+        if self.is_in_passing() {
+            return None;
+        }
+        let (reference, since) = (
+            self.reference(),
+            self.condition.record_age.map(Age).unwrap_or_default(),
+        );
+        match &record.state {
+            State::Steady => None,
+            State::Maintenance => Some(Problem::new(
+                format!(
+                    "the cluster has been in maintenance for {since}, and postgres is stopped on every pod"
+                ),
+                "run the restore that began it again",
+            )),
+            State::Handover { target, .. } => {
+                let waits_for = self.condition.handover_waits_for().unwrap_or_default();
+                Some(Problem::new(
+                    format!(
+                        "the handover to pod {target} has taken {since} and waits for {waits_for}"
+                    ),
+                    format!("finish it with vd pg:promote {reference} --replica {target}"),
+                ))
+            }
+        }
+    }
+
+    fn writers(&self) -> Option<Problem> {
+        let reference = self.reference();
+        let writable: Vec<_> = self.condition.survey.writable().collect();
+        let recorded = self.condition.recorded_primary();
+        match &writable[..] {
+            [] => Some(Problem::new(
+                "no pod accepts writes",
+                format!(
+                    "start pod {recorded}, the primary, or promote another one: vd pg:promote {reference} --replica <ordinal> --force"
+                ),
+            )),
+            [only] if only.ordinal == recorded => None,
+            [only] => Some(Problem::new(
+                format!(
+                    "{} accepts writes, though pod {recorded} is recorded as the primary",
+                    only.container
+                ),
+                format!("its log says why: docker logs {}", only.container),
+            )),
+            several => {
+                let names: Vec<_> = several.iter().map(|pod| &pod.container[..]).collect();
+                Some(Problem::new(
+                    format!("several pods accept writes: {}", names.join(", ")),
+                    format!("stop the ones that are not pod {recorded}, the recorded primary"),
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What is wrong with what is stored: the record, the config, the data's order.
+
+use super::{Check, Problem};
+use crate::cluster::condition::RecordSeen;
+use crate::cluster::exposure::Exposure;
+use crate::model::bucket::keys;
+use crate::postgres::fresh_login::FreshLogin;
+
+impl Check<'_> {
+    pub(super) fn collations(&self) -> Option<Problem> {
+        let (reference, inventory) = (self.reference(), self.condition.inventory()?);
+        let (databases, collations) = (&inventory.old_databases, &inventory.old_collations);
+        let what = match (&databases[..], &collations[..]) {
+            ([], []) => return None,
+            ([], collations) => format!("the collations {}", collations.join(", ")),
+            (databases, _) => format!("the databases {}", databases.join(", ")),
+        };
+        Some(Problem::new(
+            format!(
+                "the image sorts text in another way than {what} were made with, so indexes can miss rows"
+            ),
+            format!(
+                "vd pg:psql {reference}, then REINDEX DATABASE, then ALTER DATABASE … REFRESH COLLATION VERSION"
+            ),
+        ))
+    }
+
+    pub(super) fn record(&self) -> Option<Problem> {
+        let (condition, reference) = (self.condition, self.reference());
+        let problem = match condition.record {
+            RecordSeen::Ours | RecordSeen::OutOfReach => {
+                let refusal = condition.cluster.topology().err()?;
+                return Some(Problem::new(refusal.to_string(), refusal.next()));
+            }
+            RecordSeen::Missing => "there is no record of who is primary in the backups directory",
+            RecordSeen::Foreign => "the record of who is primary is of another cluster",
+        };
+        let writer = condition.writer().map_or_else(
+            || {
+                format!(
+                    "{}.<ordinal>",
+                    condition
+                        .cluster
+                        .reference
+                        .container(condition.recorded_primary())
+                )
+            },
+            |pod| pod.container.clone(),
+        );
+        Some(Problem::new(
+            format!("{reference}: {problem}"),
+            format!("the pods put it right when they run: docker logs {writer}"),
+        ))
+    }
+
+    /// Where the config says something else than the record or the pods.
+    pub(super) fn config(&self) -> Vec<Problem> {
+        let (condition, cluster) = (self.condition, self.condition.cluster);
+        let reference = &cluster.reference;
+        let mut problems = Vec::new();
+        if let (Some(record), Some(mirror)) = (condition.record(), cluster.bucket.primary)
+            && record.primary != mirror
+        {
+            let (key, primary) = (keys::PRIMARY_ORDINAL, record.primary);
+            problems.push(Problem::new(
+                format!("{key} in the config says pod {mirror}, and pod {primary} is the primary"),
+                format!("put it right with vd pg:promote {reference} --replica {primary}"),
+            ));
+        }
+        if cluster.bucket.cluster_id.as_ref() != Some(&cluster.deployed.cluster_id) {
+            problems.push(Problem::new(
+                format!(
+                    "{} in the config is not the one of the pods",
+                    keys::CLUSTER_ID
+                ),
+                format!(
+                    "put it back with vd config {reference} set {}={}",
+                    keys::CLUSTER_ID,
+                    cluster.deployed.cluster_id
+                ),
+            ));
+        }
+        // The block's own ports can publish the database without the flag.
+        if cluster.bucket.exposed && Exposure::of(cluster) == Exposure::Loopback {
+            problems.push(Problem::new(
+                format!(
+                    "{} is set in the config, and the pods are not exposed",
+                    keys::EXPOSE_PUBLIC
+                ),
+                format!("run vd pg:expose {reference} or vd pg:unexpose {reference} again"),
+            ));
+        }
+        problems.extend(self.password());
+        problems
+    }
+
+    fn password(&self) -> Option<Problem> {
+        let reference = self.reference();
+        let what = match &self.condition.login {
+            None => "is missing in the config",
+            Some(FreshLogin::WrongPassword) => "in the config is not the one that the server takes",
+            Some(FreshLogin::Accepted | FreshLogin::Unanswered(_)) => return None,
+        };
+        Some(Problem::new(
+            format!("{} {what}", keys::PASSWORD),
+            format!("set a new one with vd pg:new-password {reference}"),
+        ))
+    }
+}

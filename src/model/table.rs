@@ -1,0 +1,37 @@
+//! Rows of text as columns.
+
+/// Joins rows so that every column is as wide as its longest cell, two blanks between them.
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_cell() {
+        let rows = [
+            vec!["POD", "ROLE", "UP"],
+            vec!["0", "primary", "3 d"],
+            vec!["1é"],
+        ];
+        let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect());
+        assert_eq!(columns(&rows), "POD  ROLE     UP\n0    primary  3 d\n1é\n");
+        assert_eq!(columns(&[]), "");
+    }
+}

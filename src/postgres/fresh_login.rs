@@ -1,0 +1,90 @@
+//! Whether a password lets somebody in: a new session over TCP, through the pod's own address,
+//! because the image trusts its socket and 127.0.0.1.
+
+use crate::docker::engine::Docker;
+use crate::docker::invocation::Invocation;
+use crate::model::secret::Secret;
+use crate::postgres::psql::Login;
+
+/// The first of the container's addresses, then psql with what follows.
+const OWN_ADDRESS: &str = "address=$(hostname -i) && exec \"$@\" --host=\"${address%% *}\"";
+
+/// What came of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FreshLogin {
+    Accepted,
+    WrongPassword,
+    /// The server did not get as far as the password, and says so in these words.
+    Unanswered(String),
+}
+
+impl FreshLogin {
+    /// Logs in to the server of a container. The password travels in the environment.
+    pub(crate) fn attempt(
+        docker: Docker<'_>,
+        container: &str,
+        login: Login<'_>,
+        password: &Secret,
+    ) -> Self {
+        let psql = login.psql();
+        let command = ["sh", "-c", OWN_ADDRESS, "sh", "env", "PGCONNECT_TIMEOUT=2"]
+            .into_iter()
+            .chain(psql.iter().map(String::as_str))
+            .chain(["-XAtqw", "-c", "SELECT 1"]);
+        let invocation = Invocation::exec(container, &[("PGPASSWORD", password)], command);
+        let output = match docker.capture(&invocation) {
+            Ok(output) => output,
+            Err(failure) => return Self::Unanswered(failure.to_string()),
+        };
+        if output.code == 0 {
+            return Self::Accepted;
+        }
+        if output.stderr.contains("password authentication failed") {
+            return Self::WrongPassword;
+        }
+        let complaint = output.stderr.trim_end().lines().last().unwrap_or_default();
+        Self::Unanswered(complaint.trim().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::fake::FakeRunner;
+    use crate::model::identifier::PgIdentifier;
+    use std::num::NonZeroU16;
+
+    fn attempt(runner: &FakeRunner) -> FreshLogin {
+        let login = Login {
+            user: &PgIdentifier::role("user", "appuser").unwrap(),
+            database: &PgIdentifier::database("database", "appdata").unwrap(),
+            port: NonZeroU16::new(5433).unwrap(),
+        };
+        let password = Secret::chosen("password", "hunter2").unwrap();
+        FreshLogin::attempt(Docker::new(runner), "s-db.0", login, &password)
+    }
+
+    #[test]
+    fn the_answers_are_told_apart() {
+        let psql = "docker exec -i -e PGPASSWORD s-db.0 sh -c ";
+        let refused = "psql: error: connection to server at \"172.18.0.2\", port 5433 failed: FATAL:  password authentication failed for user \"appuser\"\n";
+        let starting =
+            "psql: error: connection failed\nFATAL:  the database system is starting up\n";
+        for (code, stderr, expected) in [
+            (0, "", FreshLogin::Accepted),
+            (2, refused, FreshLogin::WrongPassword),
+            (
+                2,
+                starting,
+                FreshLogin::Unanswered("FATAL:  the database system is starting up".to_owned()),
+            ),
+        ] {
+            let runner = FakeRunner::default().answers(psql, code, "", stderr);
+            assert_eq!(attempt(&runner), expected);
+            assert!(!runner.calls()[0].contains("hunter2"));
+            assert_eq!(runner.invocations()[0].env.len(), 1);
+        }
+        let hanging = FakeRunner::default().hangs(psql);
+        assert!(matches!(attempt(&hanging), FreshLogin::Unanswered(_)));
+    }
+}

@@ -1,0 +1,52 @@
+#!/bin/bash
+# The `docker` of a test: logs its arguments and answers with what was prepared in files beside it.
+here=${0%/*}
+printf '%s\n' "$*" >>"$here/calls"
+
+# state NAME: of a container in `pods`.
+state() { awk -F '\t' -v name="$1" '$1 == name { print $2 }' "$here/pods"; }
+
+# inspected NAME...: a line for each container that there is.
+inspected() {
+  local name status=0
+  for name; do
+    if [ -n "$(state "$name")" ]; then
+      printf '{"name":"/%s","state":"%s","command":["bash","/usr/local/bin/voodu-postgres-entrypoint"],"cluster_id":"%s","address":"172.18.0.2"}\n' \
+        "$name" "$(state "$name")" "$(cat "$here/cluster_id")"
+    else
+      echo "Error: No such container: $name" >&2
+      status=1
+    fi
+  done
+  exit "$status"
+}
+
+# answered NAME: what the server of a pod says; the questions are kept in `sql`.
+answered() {
+  if [ "$(state "$1")" != running ]; then
+    echo "Error response from daemon: Container $1 is not running" >&2
+    exit 1
+  fi
+  cat >>"$here/sql"
+  if [ -e "$here/says-$1" ]; then
+    cat "$here/says-$1"
+  else
+    echo "psql: error: FATAL:  the database system is starting up" >&2
+    exit 2
+  fi
+}
+
+case "$*" in
+  "ps -a --filter name="*) cat "$here/jobs" ;;
+  "ps -a "*"voodu.replica_ordinal"*) cat "$here/pods" ;;
+  "ps -a "*) cut -d . -f 1 "$here/pods" | sed 's/.*-/clowk-lp\//' ;;
+  "ps --no-trunc"*) cat "$here/published" ;;
+  "inspect --type container --format "*) inspected "${@:6}" ;;
+  "exec -i -e PGPASSWORD "*)
+    cat "$here/login" >&2
+    [ ! -s "$here/login" ] || exit 2
+    ;;
+  "exec -i "*" env PGOPTIONS="*) answered "$3" ;;
+  exec*) cat; exit "$(cat "$here/exit")" ;;
+  *) echo "docker: not prepared for $*" >&2; exit 97 ;;
+esac

@@ -1,0 +1,79 @@
+//! What the servers of `clowk-lp/db` say when all is well, to be changed by a test.
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+/// A primary that these standbys stream from.
+pub(crate) fn primary(standbys: &[u16]) -> Value {
+    let row = |pod: &u16| {
+        json!({
+            "name": format!("voodu-postgres-standby-{pod}"), "state": "streaming", "sync": "async", "pid": 70 + pod,
+            "since": 1_700_000_000, "address": "172.18.0.3", "sent": "0/5000148", "flushed": "0/5000148",
+            "replayed": "0/5000148", "lag_bytes": 0, "lag_seconds": null, "reply_seconds": 0.5,
+        })
+    };
+    let rows: Vec<_> = standbys.iter().map(row).collect();
+    json!({
+        "in_recovery": false, "timeline": 1, "system": "7", "written": "0/5000148", "received": null, "replayed": null,
+        "replay_paused": false, "receiver": null, "standbys": rows,
+    })
+}
+
+/// A standby that streams.
+pub(crate) fn standby() -> Value {
+    json!({
+        "in_recovery": true, "timeline": 1, "system": "7", "written": null, "received": "0/5000148",
+        "replayed": "0/5000148", "replay_paused": false,
+        "receiver": {"state": "streaming", "host": "db-0.clowk-lp.voodu"}, "standbys": [],
+    })
+}
+
+/// What a server holds.
+pub(crate) fn inventory() -> Value {
+    json!({
+        "version": "17.2 (Debian 17.2-1)", "up_seconds": 300_000, "config_file": "/var/lib/postgresql/data/pgdata/postgresql.conf",
+        "pending_restart": [], "roles": ["analyst", "appuser", "replicator"], "old_databases": [], "old_collations": [],
+        "wal_bytes": 50_331_648, "databases": [
+            {"name": "analytics", "bytes": 1_288_490_188}, {"name": "appdata", "bytes": 31_457_280},
+            {"name": "postgres", "bytes": 7_602_703}, {"name": "template1", "bytes": 7_602_703},
+        ],
+    })
+}
+
+impl World {
+    /// The pods run, pod 0 as the primary, and the others stream from it.
+    pub(crate) fn forms(&self, replicas: u16) {
+        self.prepare("login", "");
+        self.prepare("cluster_id", "0123456789abcdef0123456789abcdef");
+        let standbys: Vec<_> = (1..replicas).collect();
+        self.says(0, &[primary(&standbys), inventory()]);
+        for pod in standbys {
+            self.says(pod, &[standby(), inventory()]);
+        }
+    }
+
+    /// What a pod's server answers, a document on each line.
+    pub(crate) fn says(&self, pod: u16, documents: &[Value]) {
+        let lines: Vec<_> = documents.iter().map(Value::to_string).collect();
+        self.prepare(
+            &format!("says-clowk-lp-db.{pod}"),
+            &(lines.join("\n") + "\n"),
+        );
+    }
+
+    /// Puts a pod into a state of docker's.
+    pub(crate) fn becomes(&self, pod: u16, state: &str) {
+        let pods = std::fs::read_to_string(self.bin().join("pods")).unwrap();
+        let name = format!("clowk-lp-db.{pod}\t");
+        let lines = pods
+            .lines()
+            .filter_map(|line| match line.starts_with(&name) {
+                true if state == "absent" => None,
+                true => Some(format!("{name}{state}\t{pod}")),
+                false => Some(line.to_owned()),
+            });
+        let pods: Vec<_> = lines.collect();
+        self.prepare("pods", &pods.join("\n"));
+    }
+}
