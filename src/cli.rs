@@ -40,6 +40,20 @@ enum Command {
     Unexpose(unexpose::Args),
     Info(info::Args),
     Backups(backups::list::Args),
+    #[command(name = "backups:capture")]
+    BackupsCapture(backups::capture::Args),
+    #[command(name = "backups:logs")]
+    BackupsLogs(backups::logs::Args),
+    #[command(name = "backups:download")]
+    BackupsDownload(backups::download::Args),
+    #[command(name = "backups:delete")]
+    BackupsDelete(backups::delete::Args),
+    #[command(name = "backups:prune")]
+    BackupsPrune(backups::prune::Args),
+    #[command(name = "backups:schedule")]
+    BackupsSchedule(backups::schedule::Args),
+    #[command(name = "backups:cancel")]
+    BackupsCancel(backups::cancel::Args),
     Help(help::Args),
     Defaults(defaults::Args),
     Expand(expand::Args),
@@ -49,7 +63,19 @@ enum Command {
 const TASKS: &[(&str, &[&str])] = &[
     ("Connect", &["link", "unlink", "psql", "expose", "unexpose"]),
     ("Operate", &["info"]),
-    ("Back up", &["backups"]),
+    (
+        "Back up",
+        &[
+            "backups",
+            "backups:capture",
+            "backups:logs",
+            "backups:download",
+            "backups:delete",
+            "backups:prune",
+            "backups:schedule",
+            "backups:cancel",
+        ],
+    ),
     ("Look up", &["help", "defaults"]),
     ("Called by voodu", &["expand"]),
 ];
@@ -86,6 +112,13 @@ impl Cli {
             Command::Unexpose(args) => args.run(context),
             Command::Info(args) => args.run(context),
             Command::Backups(args) => args.run(context),
+            Command::BackupsCapture(args) => args.run(context),
+            Command::BackupsLogs(args) => args.run(context),
+            Command::BackupsDownload(args) => args.run(context),
+            Command::BackupsDelete(args) => args.run(context),
+            Command::BackupsPrune(args) => args.run(context),
+            Command::BackupsSchedule(args) => args.run(context),
+            Command::BackupsCancel(args) => args.run(context),
             Command::Help(args) => args.run(&command()),
             Command::Defaults(args) => args.run(),
             Command::Expand(expand::Args {}) => expand::run(context),

@@ -22,7 +22,6 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-#[expect(dead_code, reason = "capture, restore and info use it")]
 mod backups;
 mod cli;
 mod cluster;

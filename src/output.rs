@@ -7,9 +7,12 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
+use crate::context::{Caller, Context};
 use crate::controller;
+use crate::docker::invocation::Invocation;
 use crate::docker::runner;
 use crate::model::refusal::Refusal;
+use crate::model::resource_ref::ResourceRef;
 use crate::wire::action::Action;
 use crate::wire::dispatch::Outcome;
 use crate::wire::envelope::Envelope;
@@ -42,6 +45,33 @@ impl Reply {
             message: message.into(),
             actions: actions.into_iter().collect(),
         })
+    }
+}
+
+/// A command whose output or terminal belongs to the operator.
+pub(crate) struct Local<'a> {
+    pub(crate) cluster: &'a ResourceRef,
+    pub(crate) command: Vec<String>,
+    /// What the operator reads before it.
+    pub(crate) message: String,
+    /// The CLI's own line for it.
+    pub(crate) summary: String,
+}
+
+impl Local<'_> {
+    /// Hands it to the CLI, on the operator's side; started by hand, the plugin is there already
+    /// and runs it itself.
+    pub(crate) fn reply(self, context: &Context<'_>, caller: Caller) -> anyhow::Result<Reply> {
+        match caller {
+            Caller::Controller => {
+                let action = Action::exec_local(self.cluster, self.command);
+                Reply::dispatch(self.message, [action.summary(self.summary)])
+            }
+            Caller::Operator { input } => {
+                let invocation = Invocation::new(self.command).stdin(input);
+                Ok(Reply::Ended(context.runner.attach(&invocation)?))
+            }
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::backups::containers::{self, Job, JobState, Role};
-use crate::backups::directory::{Directory, Entry};
+use crate::backups::directory::{Directory, Entry, Lock};
+use crate::backups::ids;
 use crate::docker::engine::Docker;
 use crate::model::backup_file::{BackupFile, Part};
 use crate::model::backup_id::BackupId;
@@ -21,6 +22,8 @@ pub(crate) struct Catalog {
     pub(crate) jobs: Vec<Job>,
     /// Files that a capture left which was killed.
     leftovers: Vec<String>,
+    /// Files that only live while a capture starts.
+    temporaries: Vec<String>,
     /// The highest id that a file or a container has, whosever it is.
     pub(crate) highest: Option<BackupId>,
 }
@@ -39,6 +42,9 @@ pub(crate) struct Backup {
     /// Its container, while there is one.
     pub(crate) container: Option<String>,
 }
+
+/// How the name of a file with a password ends.
+pub(crate) const PASSWORD: &str = ".password";
 
 /// How far a backup is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +99,7 @@ impl Catalog {
             cluster: cluster.clone(),
             backups: Vec::new(),
             leftovers: leftovers(&files, &jobs),
+            temporaries: temporaries(entries),
             jobs,
             highest,
         };
@@ -194,6 +201,14 @@ impl Catalog {
         }
     }
 
+    /// Removes what a command left that was killed while it started a capture. Only who holds the
+    /// lock knows that nobody is just doing that.
+    pub(crate) fn sweep_temporaries(&self, directory: &Directory, _lock: &Lock) {
+        for name in &self.temporaries {
+            directory.remove(name).ok();
+        }
+    }
+
     /// Gives back the space of captures that were killed. What cannot be removed now is left to
     /// the next command.
     pub(crate) fn sweep(&self, directory: &Directory) {
@@ -201,6 +216,13 @@ impl Catalog {
             directory.remove(name).ok();
         }
     }
+}
+
+/// The mark's replacement, and passwords.
+fn temporaries(entries: &[Entry]) -> Vec<String> {
+    let names = entries.iter().map(|entry| &entry.name);
+    let temporary = |name: &&String| ids::is_temporary(name) || name.ends_with(PASSWORD);
+    names.filter(temporary).cloned().collect()
 }
 
 fn group(entries: &[Entry]) -> BTreeMap<BackupFile, Files> {

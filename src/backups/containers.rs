@@ -1,8 +1,7 @@
-//! The containers that make and restore backups: their names, which are derived here only, how
-//! they are found, and how one is started.
+//! The containers that make and restore backups: their names, which are derived here only, and how
+//! they are found.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::docker::engine::Docker;
@@ -48,27 +47,15 @@ pub(crate) enum JobState {
     NeverStarted,
 }
 
-/// One that is to be started.
-pub(crate) struct Run<'a> {
-    pub(crate) name: JobName<'a>,
-    /// The pod whose network it shares: the server there is at 127.0.0.1.
-    pub(crate) pod: &'a str,
-    pub(crate) image: &'a str,
-    pub(crate) backups: &'a Path,
-    pub(crate) script: &'a str,
-    /// `key=value` each; they can be seen by everybody who may use docker.
-    pub(crate) arguments: Vec<String>,
-    pub(crate) asked_at: Timestamp,
-}
-
 /// The label that carries the time.
-const ASKED_AT: &str = "voodu.created_at";
+pub(super) const ASKED_AT: &str = "voodu.created_at";
 
 /// Docker may be busy, and nothing is pulled.
-const STARTING: Duration = Duration::from_secs(12);
+pub(super) const STARTING: Duration = Duration::from_secs(12);
 
 impl Role {
-    fn word(self) -> &'static str {
+    /// In names and labels.
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Backup => "backup",
             Self::Restore => "restore",
@@ -152,46 +139,36 @@ fn exit_code(status: &str) -> i32 {
     code.unwrap_or(-1)
 }
 
-/// Removes containers that do not run; one that does stays.
+/// How long a job has before it is killed; it needs a fraction of a second.
+const GRACE: &str = "3";
+
+/// Stops containers, all at once.
+pub(crate) fn stop(docker: Docker<'_>, jobs: &[&Job]) -> Result<(), Failure> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let names = jobs.iter().map(|job| &job.container[..]);
+    let words = ["stop", "--time", GRACE].into_iter().chain(names);
+    docker
+        .ask(&Invocation::docker(words).limit(STARTING))
+        .map(drop)
+}
+
+/// Removes containers that do not run, with their volumes; one that runs stays. Somebody else may
+/// have been faster.
 pub(crate) fn remove(docker: Docker<'_>, jobs: &[&Job]) -> Result<(), Failure> {
     if jobs.is_empty() {
         return Ok(());
     }
     let names = jobs.iter().map(|job| &job.container[..]);
     let invocation = Invocation::docker(["rm", "-v"].into_iter().chain(names)).limit(STARTING);
-    docker.ask(&invocation).map(drop)
-}
-
-impl Run<'_> {
-    /// Starts it in the background.
-    pub(crate) fn start(&self, docker: Docker<'_>) -> Result<(), Failure> {
-        docker.ask(&self.invocation()).map(drop)
+    let output = docker.capture(&invocation)?;
+    let gone =
+        |line: &str| line.contains("No such container") || line.contains("already in progress");
+    if output.stderr.lines().all(gone) {
+        return Ok(());
     }
-
-    /// Bash is process 1, without the image's own entrypoint, so that a stop reaches the script at
-    /// once. It is root in there, as the image is by default: the files keep the group of the
-    /// backups directory.
-    fn invocation(&self) -> Invocation {
-        let (cluster, role) = (self.name.cluster, self.name.role.word());
-        let labels = [
-            "createdby=voodu".to_owned(),
-            format!("voodu.kind={role}"),
-            format!("voodu.role={role}"),
-            format!("voodu.scope={}", cluster.scope()),
-            format!("voodu.name={}", cluster.name()),
-            format!("{ASKED_AT}={}", self.asked_at),
-        ];
-        let name = self.name.to_string();
-        let network = format!("container:{}", self.pod);
-        let backups = format!("{}:/backups", self.backups.display());
-        let mut words = vec!["run", "-d", "--name", &name, "--network", &network];
-        words.extend(["--volume", &backups]);
-        words.extend(labels.iter().flat_map(|label| ["--label", label]));
-        words.extend(["--user", "0:0", "--stop-signal", "TERM"]);
-        words.extend(["--entrypoint", "bash", self.image, "-c", self.script, role]);
-        words.extend(self.arguments.iter().map(String::as_str));
-        Invocation::docker(words).limit(STARTING)
-    }
+    output.succeeded(&invocation).map(drop)
 }
 
 #[cfg(test)]
@@ -243,32 +220,6 @@ mod tests {
     fn what_cannot_be_read_is_not_ignored() {
         let runner = FakeRunner::default().prints("docker ps", "clowk-lp-db-backup-bx\trunning\n");
         assert!(jobs(Docker::new(&runner), &db(), Role::Backup).is_err());
-    }
-
-    #[test]
-    fn a_container_shares_the_pods_network_and_the_directory() {
-        let cluster = db();
-        let run = Run {
-            name: JobName {
-                cluster: &cluster,
-                role: Role::Backup,
-                number: 8,
-            },
-            pod: "clowk-lp-db.0",
-            image: "sha256:1",
-            backups: Path::new("/srv/b"),
-            script: "echo",
-            arguments: vec!["file=x".to_owned()],
-            asked_at: Timestamp::parse("20260504T020000Z").unwrap(),
-        };
-        assert_eq!(
-            run.invocation().argv.join(" "),
-            "docker run -d --name clowk-lp-db-backup-b008 --network container:clowk-lp-db.0 \
-             --volume /srv/b:/backups --label createdby=voodu --label voodu.kind=backup \
-             --label voodu.role=backup --label voodu.scope=clowk-lp --label voodu.name=db \
-             --label voodu.created_at=2026-05-04T02:00:00Z --user 0:0 --stop-signal TERM \
-             --entrypoint bash sha256:1 -c echo backup file=x"
-        );
     }
 
     #[test]

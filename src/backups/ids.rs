@@ -10,6 +10,14 @@ use crate::model::refusal::Refusal;
 /// Where the last id stands.
 const MARK: &str = ".last-id";
 
+/// Whether a file is a mark that was never put in place.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    let word = name
+        .strip_prefix(MARK)
+        .and_then(|rest| rest.strip_prefix('.'));
+    word.is_some_and(|word| word.len() == 16)
+}
+
 /// Takes the id after all that were given, before anything is done with it: who is killed now loses
 /// an id and nothing else. `word` must not be guessable.
 pub(crate) fn take(

@@ -1,7 +1,10 @@
 //! Backups as files in a cluster's directory and as containers that make and restore them.
 
+pub(crate) mod capture;
 pub(crate) mod catalog;
 pub(crate) mod containers;
 pub(crate) mod directory;
 pub(crate) mod ids;
 pub(crate) mod place;
+pub(crate) mod run;
+pub(crate) mod tidy;

@@ -85,12 +85,17 @@ impl Cluster {
             .unwrap_or(self.deployed.initial_primary)
     }
 
-    /// The linked applications.
-    pub(crate) fn consumers(&self) -> Result<Consumers> {
-        Consumers::read(&Vars {
+    /// The keys of the config that are judged where they are used.
+    pub(crate) fn vars(&self) -> Vars<'_> {
+        Vars {
             config: &self.config,
             cluster: &self.reference,
-        })
+        }
+    }
+
+    /// The linked applications.
+    pub(crate) fn consumers(&self) -> Result<Consumers> {
+        Consumers::read(&self.vars())
     }
 
     /// How applications reach the cluster.

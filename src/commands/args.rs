@@ -3,7 +3,57 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::model::refusal::{Refusal, Result};
+use crate::model::retention::{Flags, MaxAge};
 use crate::output::Reply;
+
+/// How many backups are kept, and for how long.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RetentionArgs {
+    /// Keep this many backups; 0 lifts the limit for this run
+    #[arg(long, value_name = "COUNT")]
+    keep: Option<u32>,
+
+    /// Delete what is this much older than the newest one, such as 7d, 2w or 168h; 0 lifts the limit
+    #[arg(long, visible_alias = "retention", value_name = "AGE")]
+    max_age: Option<MaxAge>,
+}
+
+impl RetentionArgs {
+    /// What was said; the config decides the rest.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags {
+            keep: self.keep,
+            max_age: self.max_age,
+        }
+    }
+}
+
+/// A number of things: `1 capture`, `2 captures`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    }
+}
+
+/// The operator's word for what cannot be undone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfirmArgs {
+    /// Do it: it cannot be undone
+    #[arg(long)]
+    yes: bool,
+}
+
+impl ConfirmArgs {
+    /// Refuses without it. `what` is a sentence without its full stop.
+    pub(crate) fn check(&self, what: impl Into<String>) -> Result<()> {
+        if self.yes {
+            return Ok(());
+        }
+        Err(Refusal::new(what, "add --yes to do it"))
+    }
+}
 
 /// How a reading command answers.
 #[derive(Debug, clap::Args)]

@@ -1,13 +1,11 @@
 //! `psql`: a session in one of the pods, on the operator's side of the CLI.
 
 use crate::cluster::Cluster;
-use crate::context::{Caller, Context};
-use crate::docker::invocation::Invocation;
+use crate::context::Context;
 use crate::model::ordinal::Ordinal;
 use crate::model::resource_ref::ResourceRef;
-use crate::output::Reply;
+use crate::output::{Local, Reply};
 use crate::postgres::psql::Login;
-use crate::wire::action::Action;
 
 /// The plugin cannot know about the operator's terminal, so the choice is made over there. Both
 /// ends must be one, as for psql itself: docker's terminal ends lines with CR LF.
@@ -54,16 +52,13 @@ impl Args {
         };
         let container = cluster.running(context.docker(), pod)?.container;
         let command = self.command_line(&container, Login::to(&cluster.deployed));
-        match session.caller {
-            Caller::Controller => {
-                let action = Action::exec_local(&self.cluster, command);
-                Reply::dispatch("", [action.summary(format!("psql in {container}"))])
-            }
-            Caller::Operator { input } => {
-                let invocation = Invocation::new(command).stdin(input);
-                Ok(Reply::Ended(context.runner.attach(&invocation)?))
-            }
-        }
+        let local = Local {
+            cluster: &self.cluster,
+            command,
+            message: String::new(),
+            summary: format!("psql in {container}"),
+        };
+        local.reply(context, session.caller)
     }
 
     fn command_line(&self, container: &str, login: Login<'_>) -> Vec<String> {

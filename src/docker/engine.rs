@@ -97,6 +97,13 @@ impl<'a> Docker<'a> {
         self.runner.capture(invocation)
     }
 
+    /// The image that a container was made from, by its id: what its name means may have changed.
+    pub(crate) fn image_of(&self, container: &str) -> Result<String, Failure> {
+        let words = ["inspect", "--type", "container", "--format", "{{.Image}}"];
+        let invocation = Invocation::docker(words.into_iter().chain([container]));
+        Ok(self.ask(&invocation)?.trim().to_owned())
+    }
+
     /// What a command line printed, when it succeeded.
     pub(crate) fn ask(&self, invocation: &Invocation) -> Result<String, Failure> {
         self.runner.capture(invocation)?.succeeded(invocation)

@@ -4,6 +4,7 @@ pub(crate) mod container;
 pub(crate) mod engine;
 #[cfg(test)]
 pub(crate) mod fake;
+pub(crate) mod follow;
 pub(crate) mod invocation;
 pub(crate) mod published;
 pub(crate) mod runner;

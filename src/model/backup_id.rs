@@ -18,6 +18,11 @@ impl BackupId {
         last.checked_add(1).and_then(Self::new)
     }
 
+    /// Its number.
+    pub(crate) fn number(self) -> u32 {
+        self.0.get()
+    }
+
     /// The id with that number.
     pub(crate) fn new(number: u32) -> Option<Self> {
         NonZeroU32::new(number).map(Self)

@@ -3,17 +3,18 @@
 pub(crate) mod age;
 pub(crate) mod backup_file;
 pub(crate) mod backup_id;
-#[cfg_attr(not(test), expect(dead_code, reason = "delete uses it"))]
 pub(crate) mod backup_name;
 pub(crate) mod bucket;
 pub(crate) mod byte_size;
 pub(crate) mod cluster_id;
 pub(crate) mod cluster_spec;
+pub(crate) mod compression;
 pub(crate) mod conf_number;
 pub(crate) mod conf_rules;
 pub(crate) mod conf_setting;
 pub(crate) mod connection;
 pub(crate) mod consumers;
+pub(crate) mod cron;
 pub(crate) mod defaults;
 pub(crate) mod excerpt;
 pub(crate) mod field;
@@ -28,7 +29,6 @@ pub(crate) mod percent;
 pub(crate) mod record_changes;
 pub(crate) mod refusal;
 pub(crate) mod resource_ref;
-#[expect(dead_code, reason = "capture and prune use it")]
 pub(crate) mod retention;
 pub(crate) mod secret;
 pub(crate) mod table;

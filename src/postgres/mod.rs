@@ -5,3 +5,4 @@ pub(crate) mod inventory;
 pub(crate) mod psql;
 pub(crate) mod quote;
 pub(crate) mod server;
+pub(crate) mod source;

@@ -53,7 +53,14 @@ pub(crate) struct Psql<'a> {
     docker: Docker<'a>,
     container: &'a str,
     login: Login<'a>,
+    route: &'static [&'static str],
 }
+
+/// Through the socket, where the superuser needs no password.
+const SOCKET: &[&str] = &[];
+
+/// As everybody in the pod's network comes in.
+const LOOPBACK: &[&str] = &["--host=127.0.0.1", "--no-password"];
 
 impl<'a> Psql<'a> {
     /// The server in that container.
@@ -62,7 +69,32 @@ impl<'a> Psql<'a> {
             docker,
             container,
             login,
+            route: SOCKET,
         }
+    }
+
+    /// The same server, entered as a container in its pod's network enters it.
+    pub(crate) fn as_neighbour(self) -> Self {
+        Self {
+            route: LOOPBACK,
+            ..self
+        }
+    }
+
+    /// Runs statements and reads the rows that came before the first one that failed.
+    pub(crate) fn read<T>(
+        &self,
+        sql: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let question = self.question(sql);
+        let output = self.docker.capture(&question)?;
+        let printed = if output.stdout.is_empty() {
+            output.succeeded(&question)?
+        } else {
+            output.stdout
+        };
+        read(&printed).ok_or_else(|| Failure::unexpected(&question, &printed))
     }
 
     /// Runs statements, which go over standard input and may hold secrets. Answers rows without
@@ -83,6 +115,7 @@ impl<'a> Psql<'a> {
         let command = ["env", OPTIONS, "PGCONNECT_TIMEOUT=2"]
             .into_iter()
             .chain(psql.iter().map(String::as_str))
+            .chain(self.route.iter().copied())
             .chain(["-XAtq", "--set=ON_ERROR_STOP=1"]);
         Invocation::exec(self.container, &[], command).stdin(sql)
     }

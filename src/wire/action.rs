@@ -32,6 +32,12 @@ enum Verb {
     ApplyManifest { manifest: Manifest },
     /// Runs on the operator's side of the CLI.
     ExecLocal { command: Vec<String> },
+    /// Copied by the CLI to the operator's side, never over another file.
+    FetchFile {
+        remote_path: String,
+        dest_path: String,
+        size_bytes: u64,
+    },
 }
 
 /// What a changed bucket does to the pods of its resource.
@@ -83,6 +89,16 @@ impl Action {
     /// Lets the operator's CLI run a command.
     pub(crate) fn exec_local(target: &ResourceRef, command: Vec<String>) -> Self {
         Self::new(owned(target), Verb::ExecLocal { command })
+    }
+
+    /// Lets the operator's CLI copy a file of this host.
+    pub(crate) fn fetch_file(target: &ResourceRef, from: String, to: String, size: u64) -> Self {
+        let verb = Verb::FetchFile {
+            remote_path: from,
+            dest_path: to,
+            size_bytes: size,
+        };
+        Self::new(owned(target), verb)
     }
 
     fn new((scope, name): (String, String), verb: Verb) -> Self {
@@ -150,6 +166,11 @@ mod tests {
         case(
             Action::exec_local(&db(), vec!["true".to_owned()]),
             &json!({"type": "exec_local", "scope": "clowk-lp", "name": "db", "command": ["true"]}),
+        );
+        case(
+            Action::fetch_file(&db(), "/srv/a".to_owned(), "b".to_owned(), 10),
+            &json!({"type": "fetch_file", "scope": "clowk-lp", "name": "db",
+                "remote_path": "/srv/a", "dest_path": "b", "size_bytes": 10}),
         );
     }
 }

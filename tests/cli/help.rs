@@ -3,7 +3,23 @@
 use crate::support::{plugin, run};
 
 const COMMANDS: &[&str] = &[
-    "link", "unlink", "psql", "expose", "unexpose", "info", "backups", "help", "defaults", "expand",
+    "link",
+    "unlink",
+    "psql",
+    "expose",
+    "unexpose",
+    "info",
+    "backups",
+    "backups:capture",
+    "backups:logs",
+    "backups:download",
+    "backups:delete",
+    "backups:prune",
+    "backups:schedule",
+    "backups:cancel",
+    "help",
+    "defaults",
+    "expand",
 ];
 
 #[test]

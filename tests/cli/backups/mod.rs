@@ -1,6 +1,9 @@
 //! `backups` and the commands behind its colon: what is listed, refused and asked of docker.
 
+mod capture;
 mod list;
+mod reading;
+mod removal;
 
 use std::fs;
 

@@ -41,12 +41,25 @@ case "$*" in
   "ps -a "*"voodu.replica_ordinal"*) cat "$here/pods" ;;
   "ps -a "*) cut -d . -f 1 "$here/pods" | sed 's/.*-/clowk-lp\//' ;;
   "ps --no-trunc"*) cat "$here/published" ;;
+  "inspect "*"{{.Image}}"*) echo sha256:1234 ;;
   "inspect --type container --format "*) inspected "${@:6}" ;;
   "exec -i -e PGPASSWORD "*)
     cat "$here/login" >&2
     [ ! -s "$here/login" ] || exit 2
     ;;
+  "exec -i "*"--host=127.0.0.1"*)
+    if [ -e "$here/trusts-nobody" ]; then
+      echo "psql: error: fe_sendauth: no password supplied" >&2
+      exit 2
+    fi
+    answered "$3"
+    ;;
   "exec -i "*" env PGOPTIONS="*) answered "$3" ;;
   exec*) cat; exit "$(cat "$here/exit")" ;;
+  "run -d "*)
+    [ ! -e "$here/run" ] || { cat "$here/run" >&2; exit 125; }
+    ;;
+  "rm -v "* | "stop --time "*) ;;
+  "logs "*) cat "$here/log" ;;
   *) echo "docker: not prepared for $*" >&2; exit 97 ;;
 esac

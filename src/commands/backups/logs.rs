@@ -1,0 +1,66 @@
+//! `backups:logs`: what a capture said.
+
+use serde_json::json;
+
+use crate::commands::args::OutputArgs;
+use crate::context::Context;
+use crate::docker::follow::{follow, log};
+use crate::model::backup_name::BackupName;
+use crate::model::refusal::Refusal;
+use crate::model::resource_ref::ResourceRef;
+use crate::output::{Local, Reply};
+
+/// Show the output of a capture
+///
+/// Works while it runs and after it ended, until the next capture removes its container.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vd pg:backups:logs clowk-lp/db b008
+  vd pg:backups:logs clowk-lp/db b008 --follow")]
+pub(crate) struct Args {
+    /// The cluster, as <scope>/<name>
+    cluster: ResourceRef,
+
+    /// The backup, such as b008
+    backup: BackupName,
+
+    /// Go on until the capture ends; its exit code becomes the command's
+    #[arg(long)]
+    follow: bool,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl Args {
+    pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
+        let session = context.session()?;
+        let root = context.backups_root()?;
+        let docker = context.docker();
+        let place = session.backups(context, &root).find(&self.cluster)?;
+        let catalog = place.catalog(docker)?;
+        let container = catalog.find(self.backup)?.container.clone();
+        let container = container.ok_or_else(|| {
+            Refusal::new(
+                format!(
+                    "{}: the container of {} is gone, and its output with it",
+                    self.cluster, self.backup
+                ),
+                "only captures since the last one, and that one itself, still have theirs",
+            )
+        })?;
+        if self.follow {
+            let local = Local {
+                cluster: &self.cluster,
+                summary: format!("following {container}"),
+                command: follow(&container),
+                message: String::new(),
+            };
+            return local.reply(context, session.caller);
+        }
+        let text = log(docker, &container)?;
+        let document = json!({"container": container, "log": text});
+        self.output.reply(document, || Ok(text.clone()))
+    }
+}

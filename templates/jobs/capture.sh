@@ -1,0 +1,226 @@
+# --- One backup -------------------------------------------------------------
+
+CLUSTER='' ID='' FILE='' CONTAINER='' SOURCE='' USERNAME='' DATABASE='' PORT='' COMPRESS=''
+RAW=0 ESTIMATE=0 PASSWORD_FILE='' PRIMARY='' RETENTION=''
+VERIFY=() EXPIRED=()
+
+for argument; do
+  value=${argument#*=}
+  case $argument in
+    cluster=*) CLUSTER=$value ;;
+    id=*) ID=$value ;;
+    file=*) FILE=$value ;;
+    container=*) CONTAINER=$value ;;
+    source=*) SOURCE=$value ;;
+    user=*) USERNAME=$value ;;
+    database=*) DATABASE=$value ;;
+    port=*) PORT=$value ;;
+    compress=*) COMPRESS=$value ;;
+    raw=*) RAW=$value ;;
+    estimate=*) ESTIMATE=$value ;;
+    password_file=*) PASSWORD_FILE=$value ;;
+    primary=*) PRIMARY=$value ;;
+    retention=*) RETENTION=$value ;;
+    verify=*) VERIFY+=("$value") ;;
+    expired=*) EXPIRED+=("$value") ;;
+    *) fail "unknown argument $argument" ;;
+  esac
+done
+
+ANSWER=/tmp/answer
+PARTIAL=$BACKUPS/$FILE.partial
+
+# report: how much has been written, ever more seldom.
+report() {
+  local pause
+  for pause in 3 7 15 20; do
+    sleep "$pause"
+    progress
+  done
+  while :; do
+    sleep 30
+    progress
+  done
+}
+
+progress() {
+  local written percent hint
+  written=$(size_of "$PARTIAL")
+  hint=''
+  if [ "$ESTIMATE" -gt 0 ]; then
+    percent=$((written * 100 / ESTIMATE))
+    [ "$percent" -gt 200 ] || hint=" (~$percent% of estimate)"
+  fi
+  say "[${SECONDS}s] $(human "$written") written$hint"
+}
+
+# hold_primary: replay on a standby cancels a dump that is in its way: when the
+# primary has removed rows that the dump still sees, or locked a table that it
+# reads. So an idle transaction on the primary keeps for the dump what a dump over
+# there would keep, a snapshot and a share lock on each table, and ends with
+# this container however that ends. The dump begins when the standby's oldest
+# transaction is not older than that snapshot.
+hold_primary() {
+  local held oldest psql=(psql -XAtqw -v ON_ERROR_STOP=1) deadline=$((SECONDS + 30))
+  exec {held}> >(exec "${psql[@]}" "host=$PRIMARY $LOGIN" >"$ANSWER")
+  HELPERS+=("$!")
+  cat >&"$held" <<'SQL'
+DO $$ BEGIN
+  PERFORM set_config(name, '0', false) FROM pg_settings WHERE name IN (
+    'statement_timeout', 'lock_timeout', 'transaction_timeout',
+    'idle_in_transaction_session_timeout', 'idle_session_timeout');
+END $$;
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+DO $$
+DECLARE found record;
+BEGIN
+  FOR found IN
+    SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relkind, c.relispopulated
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
+      AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'
+  LOOP
+    BEGIN
+      IF found.relkind <> 'm' THEN
+        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', found.name);
+      ELSIF found.relispopulated THEN
+        -- LOCK TABLE takes no materialized view, a query locks it.
+        EXECUTE format('SELECT FROM %s LIMIT 0', found.name);
+      END IF;
+    EXCEPTION WHEN undefined_table THEN
+      -- Dropped meanwhile.
+      NULL;
+    END;
+  END LOOP;
+END $$;
+SELECT pg_snapshot_xmin(pg_current_snapshot());
+SQL
+  until read -r oldest <"$ANSWER"; do
+    if ! kill -0 "$!" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+      not_held "it gives no answer"
+      return
+    fi
+    sleep 0.1
+  done 2>/dev/null
+  until [ "$("${psql[@]}" "host=127.0.0.1 $LOGIN" -c "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= '$oldest'")" = t ]; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      not_held "pod $SOURCE is more than 30s behind"
+      return
+    fi
+    sleep 0.2
+  done
+}
+
+not_held() {
+  say "warning: the primary was not made to keep what this dump reads ($*): it is cancelled if replay on pod $SOURCE gets in its way"
+}
+
+# dump: to a file that was not there before, so that nothing planted under its
+# name is written to.
+dump() {
+  local out
+  is_absent "$PARTIAL" || fail "$PARTIAL is already there"
+  set -o noclobber
+  { exec {out}>"$PARTIAL"; } 2>/dev/null || fail "cannot create $PARTIAL"
+  set +o noclobber
+  [ -f "/proc/self/fd/$out" ] || fail "$PARTIAL is not a file"
+  UNFINISHED+=("$PARTIAL")
+  share "$PARTIAL" || say "warning: $FILE stays unreadable for the group of the backups directory"
+
+  report &
+  HELPERS+=("$!")
+  start pg_dump "--dbname=host=127.0.0.1 $LOGIN" --no-password -F c -Z "$COMPRESS" 1>&"$out" 2>"$PROBLEMS"
+  finish || dump_failed "$?"
+  dismiss
+  cat "$PROBLEMS"
+  exec {out}>&-
+  start sync "$PARTIAL"
+  finish || fail "$FILE could not be written to the disk"
+}
+
+dump_failed() {
+  dismiss
+  cat "$PROBLEMS"
+  case $(<"$PROBLEMS") in
+    *"conflict with recovery"*)
+      fail "replay on pod $SOURCE had to go on over what the dump was reading; capture from the primary, or raise max_standby_streaming_delay"
+      ;;
+    *"No space left on device"* | *"Disk quota exceeded"*)
+      fail "the disk of the backups directory is full; what was written has been removed"
+      ;;
+  esac
+  [ "$1" -lt 128 ] || fail "pg_dump was killed"
+  fail "pg_dump did not succeed"
+}
+
+# read_back FILE: reads all of it as a restore would, and leaves its checksum in
+# HASH. A list of contents alone would accept a file that was cut off.
+read_back() {
+  start pg_restore -f /dev/null "$1" 2>"$PROBLEMS"
+  start sha256sum "$1" >/tmp/sum
+  finish || return 1
+  read -r HASH _ </tmp/sum
+  [[ $HASH =~ ^[0-9a-f]{64}$ ]]
+}
+
+# write_checksum FILE: whole or not at all, and in the form of sha256sum.
+write_checksum() {
+  local checksum=$BACKUPS/$1.sha256 new=$BACKUPS/$1.sha256.partial
+  rm -f -- "$new"
+  UNFINISHED+=("$new")
+  (set -o noclobber && printf '%s  %s\n' "$HASH" "$1" >"$new") || return 1
+  share "$new" 2>/dev/null
+  sync "$new" && mv -fT "$new" "$checksum"
+}
+
+# publish: only a file that has its checksum gets the name of a complete one.
+publish() {
+  write_checksum "$FILE" || fail "the checksum of $FILE could not be written"
+  mv -fT "$PARTIAL" "$BACKUPS/$FILE" || fail "$FILE could not be given its name"
+  UNFINISHED=()
+  sync "$BACKUPS"
+}
+
+# verify_others: dumps of the older plugin, or copied here, have no checksum.
+verify_others() {
+  local name
+  for name in ${VERIFY[@]+"${VERIFY[@]}"}; do
+    is_file "$BACKUPS/$name" || continue
+    if read_back "$BACKUPS/$name" && write_checksum "$name"; then
+      say "$name had no checksum: it was read back whole and counts as verified from now on"
+    else
+      say "warning: $name had no checksum, and cannot be read back whole: it is no backup to rely on"
+    fi
+    UNFINISHED=()
+  done
+}
+
+# prune: what was over the limits when the capture was asked for, now that this
+# one has succeeded.
+prune() {
+  local name ids=''
+  for name in ${EXPIRED[@]+"${EXPIRED[@]}"}; do
+    is_file "$BACKUPS/$name" || continue
+    rm -f -- "$BACKUPS/$name" "$BACKUPS/$name.sha256" && ids="$ids, ${name%%-*}"
+  done
+  [ -z "$ids" ] || say "retention ($RETENTION): pruned $(wc -w <<<"$ids") backup(s): ${ids#, }"
+}
+
+capture() {
+  LOGIN="port=$PORT user=$USERNAME dbname=$DATABASE connect_timeout=10 application_name=voodu-postgres-backup-$ID"
+  [ -z "$PASSWORD_FILE" ] || take_password "$BACKUPS/$PASSWORD_FILE"
+  say "capture: pg_dump → $BACKUPS/$FILE (db=$DATABASE, user=$USERNAME; raw size $(whole "$RAW"), estimated dump ~$(whole "$ESTIMATE"), container $CONTAINER)"
+  [ -z "$PRIMARY" ] || hold_primary
+  dump
+  say "done: $(human "$(size_of "$PARTIAL")") in ${SECONDS}s"
+  read_back "$PARTIAL" || {
+    cat "$PROBLEMS"
+    fail "$FILE cannot be read back: it is removed"
+  }
+  publish
+  say "postgres $CLUSTER: backup $ID captured ($FILE, $(human "$(size_of "$BACKUPS/$FILE")"), source: ordinal $SOURCE, elapsed ${SECONDS}s)"
+  verify_others
+  prune
+}
+
+capture

@@ -1,0 +1,116 @@
+# --- What every job starts with ---------------------------------------------
+# A job is process 1 of a container that shares a pod's network. Its values come
+# as key=value arguments, so that nothing is spliced into this text; all that it
+# says goes to one stream, which `docker logs` keeps.
+
+set -u
+exec 2>&1
+umask 027
+
+BACKUPS=/backups
+PROBLEMS=/tmp/problems
+# Waited for; only helped by; removed when the job does not come to its end.
+CHILDREN=() HELPERS=() UNFINISHED=()
+
+say() { printf '%s\n' "$*"; }
+
+# on_stop: docker stop, the operator's cancel. As process 1 the shell takes every
+# other process of the job with it.
+on_stop() {
+  trap '' INT TERM
+  say "cancelled after ${SECONDS}s"
+  leave 143
+}
+trap on_stop INT TERM
+
+# leave CODE: the space comes back at once, and the server hears that nobody
+# waits for an answer any more.
+leave() {
+  local child left=20
+  for child in ${CHILDREN[@]+"${CHILDREN[@]}"} ${HELPERS[@]+"${HELPERS[@]}"}; do
+    kill -TERM "$child" 2>/dev/null
+  done
+  for child in ${CHILDREN[@]+"${CHILDREN[@]}"}; do
+    while [ "$left" -gt 0 ] && kill -0 "$child" 2>/dev/null; do
+      sleep 0.02
+      left=$((left - 1))
+    done
+  done
+  [ "${#UNFINISHED[@]}" -eq 0 ] || rm -f -- "${UNFINISHED[@]}"
+  exit "$1"
+}
+
+# fail MESSAGE...: the last line says why.
+fail() {
+  say "failed: $*"
+  leave 1
+}
+
+# start COMMAND...: in the background, because a shell that waits for a command
+# in the foreground hears no signal before that has ended. The caller waits.
+start() {
+  "$@" &
+  CHILDREN+=("$!")
+}
+
+# finish: waits for everything that was started; the last that failed decides.
+finish() {
+  local child status=0
+  for child in ${CHILDREN[@]+"${CHILDREN[@]}"}; do
+    wait "$child" || status=$?
+  done
+  CHILDREN=()
+  return "$status"
+}
+
+# dismiss: its help is no longer needed.
+dismiss() {
+  local helper
+  for helper in ${HELPERS[@]+"${HELPERS[@]}"}; do
+    kill -TERM "$helper" 2>/dev/null
+  done
+  HELPERS=()
+}
+
+# human BYTES: 245.3 MB, as the lists show sizes.
+human() {
+  local bytes=$1 unit divisor=1 tenths=0
+  if [ "$bytes" -lt 1024 ]; then
+    printf '%s B' "$bytes"
+    return
+  fi
+  for unit in kB MB GB TB PB; do
+    divisor=$((divisor * 1024))
+    tenths=$(((bytes * 10 + divisor / 2) / divisor))
+    [ "$tenths" -ge 10240 ] || break
+  done
+  printf '%s.%s %s' "$((tenths / 10))" "$((tenths % 10))" "$unit"
+}
+
+# whole BYTES: 245 MB, for what is only an estimate.
+whole() {
+  local text
+  text=$(human "$1")
+  printf '%s %s' "${text%%[. ]*}" "${text##* }"
+}
+
+is_file() { [ -f "$1" ] && [ ! -L "$1" ]; }
+
+is_absent() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
+
+size_of() { stat -c %s "$1" 2>/dev/null || echo 0; }
+
+# take_password FILE: reads the superuser's password and removes the file, which
+# lay where the server's user could have removed it as well.
+take_password() {
+  is_file "$1" || fail "the password file $1 is gone"
+  IFS= read -r PGPASSWORD <"$1"
+  rm -f -- "$1"
+  export PGPASSWORD
+}
+
+# share FILE: lets the group of the backups directory read it.
+share() { chgrp "$(stat -c %g "$BACKUPS")" "$1"; }
+
+# A client setting of the image must not redirect the job's connections.
+for name in "${!PG@}"; do unset "$name"; done
