@@ -36,11 +36,11 @@ lint: need-cargo ## Check format, clippy, the documentation and the shell script
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	@if command -v shellcheck >/dev/null; then \
 	  echo "shellcheck $(words $(scripts)) scripts"; shellcheck $(scripts); \
-	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh; \
+	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh templates/divergence.sh; \
 	  for job in $(jobs); do cat templates/jobs/common.sh "$$job" | shellcheck -s bash -; done; \
 	else \
 	  echo "shellcheck is missing (apt-get install -y shellcheck): only the syntax is checked"; \
-	  for script in $(scripts) $(parts) $(wildcard templates/jobs/*.sh) templates/create_replication.sh; do bash -n "$$script"; done; \
+	  for script in $(scripts) $(parts) $(wildcard templates/jobs/*.sh) templates/create_replication.sh templates/divergence.sh; do bash -n "$$script"; done; \
 	fi
 
 # Brings docker and the images, then runs its argument. Exit 3 of provision.sh: no docker can be had.

@@ -3,8 +3,9 @@
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::commands::backups;
-use crate::commands::{defaults, expand, expose, help, info, link, psql, unexpose, unlink};
+use crate::commands::{
+    backups, defaults, expand, expose, help, info, link, promote, psql, rejoin, unexpose, unlink,
+};
 use crate::context::Context;
 use crate::output::Reply;
 
@@ -39,6 +40,9 @@ enum Command {
     Expose(expose::Args),
     Unexpose(unexpose::Args),
     Info(info::Args),
+    #[command(visible_alias = "failover")]
+    Promote(promote::Args),
+    Rejoin(rejoin::Args),
     Backups(backups::list::Args),
     #[command(name = "backups:capture")]
     BackupsCapture(backups::capture::Args),
@@ -63,6 +67,7 @@ enum Command {
 const TASKS: &[(&str, &[&str])] = &[
     ("Connect", &["link", "unlink", "psql", "expose", "unexpose"]),
     ("Operate", &["info"]),
+    ("Replicate", &["promote", "rejoin"]),
     (
         "Back up",
         &[
@@ -108,6 +113,8 @@ impl Cli {
             Command::Link(args) => args.run(context),
             Command::Unlink(args) => args.run(context),
             Command::Psql(args) => args.run(context),
+            Command::Promote(args) => args.run(context),
+            Command::Rejoin(args) => args.run(context),
             Command::Expose(args) => args.run(context),
             Command::Unexpose(args) => args.run(context),
             Command::Info(args) => args.run(context),

@@ -37,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: &'a dyn Fn() -> SystemTime,
     /// Not called before a command needs it: `expand` never does.
     pub(crate) connect: Connect<'a>,
+    /// Shows a line to whoever runs the plugin by hand, at once.
+    pub(crate) progress: &'a dyn Fn(&str),
     /// Starts processes.
     pub(crate) runner: &'a dyn Runner,
 }

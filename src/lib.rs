@@ -67,6 +67,7 @@ fn outcome() -> Result<Reply, Failure> {
         random: &|bytes| getrandom::fill(bytes).map_err(io::Error::from),
         now: &SystemTime::now,
         connect: &connect,
+        progress: &output::progress,
         runner: &SystemRunner,
     };
     cli.run(&context).map_err(Failure::Command)

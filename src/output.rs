@@ -156,6 +156,15 @@ fn hint(error: &anyhow::Error) -> Option<&str> {
         .or_else(|| error.downcast_ref().and_then(runner::Failure::next))
 }
 
+/// Shows a line while the command still runs. The controller keeps standard error to itself.
+pub(crate) fn progress(line: &str) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        // Whoever closed the terminal misses a line.
+        writeln!(stderr, "{line}").ok();
+    }
+}
+
 fn to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

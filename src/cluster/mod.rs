@@ -2,16 +2,15 @@
 
 pub(crate) mod application;
 pub(crate) mod condition;
+pub(crate) mod divergence;
 pub(crate) mod exposure;
+pub(crate) mod handover;
 pub(crate) mod health;
+pub(crate) mod members;
 pub(crate) mod record_file;
 mod record_lock;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "promote, rejoin and restore use it")
-)]
 pub(crate) mod record_write;
-#[allow(dead_code)]
+pub(crate) mod rejoin;
 pub(crate) mod relink;
 pub(crate) mod survey;
 pub(crate) mod wiring;
@@ -69,6 +68,15 @@ impl Cluster {
             deployed,
             config,
         })
+    }
+
+    /// Reads the record again, which a command of ours or a pod has changed.
+    pub(crate) fn reread_record(&mut self) -> Result<()> {
+        if let Some(dir) = self.deployed.backups_dir() {
+            let record = record_file::read(dir)?;
+            self.record = record.filter(|record| record.cluster == self.deployed.cluster_id);
+        }
+        Ok(())
     }
 
     /// The pods and today's primary: the record's, else the initial one.
@@ -134,10 +142,6 @@ impl Cluster {
     }
 
     /// The way to change the record, when it lies where the plugin can write.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "promote, rejoin and restore use it")
-    )]
     pub(crate) fn record_writer<'a>(&'a self, random: Random<'a>) -> Result<RecordWriter<'a>> {
         match &self.deployed.backups {
             Backups::Host(backups_dir) => Ok(RecordWriter {

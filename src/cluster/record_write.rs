@@ -34,6 +34,11 @@ pub(crate) enum Change {
 }
 
 impl RecordWriter<'_> {
+    /// The record as it is now.
+    pub(crate) fn current(&self) -> Result<Option<TopologyRecord>> {
+        read(self.backups_dir)
+    }
+
     /// Puts the next record in the place of the one that the change was decided on.
     pub(crate) fn replace(
         &self,

@@ -11,6 +11,8 @@ pub(crate) mod expose;
 pub(crate) mod help;
 pub(crate) mod info;
 pub(crate) mod link;
+pub(crate) mod promote;
 pub(crate) mod psql;
+pub(crate) mod rejoin;
 pub(crate) mod unexpose;
 pub(crate) mod unlink;

@@ -6,5 +6,6 @@ pub(crate) mod engine;
 pub(crate) mod fake;
 pub(crate) mod follow;
 pub(crate) mod invocation;
+mod lifecycle;
 pub(crate) mod published;
 pub(crate) mod runner;

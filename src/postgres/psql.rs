@@ -1,16 +1,18 @@
 //! Questions to a running server, asked by `psql` inside its pod over the socket.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use crate::docker::engine::Docker;
-use crate::docker::invocation::Invocation;
+use crate::docker::invocation::{Invocation, PROBE};
 use crate::docker::runner::{Failure, Output};
 use crate::model::identifier::PgIdentifier;
 use crate::wire::deployed_spec::DeployedSpec;
 
-/// A commit must not wait for standbys, nor a statement for ever.
-const OPTIONS: &str =
-    "PGOPTIONS=-c synchronous_commit=local -c statement_timeout=2500 -c lock_timeout=2500";
+/// A commit must not wait for standbys.
+const OPTIONS: &str = "PGOPTIONS=-c synchronous_commit=local -c lock_timeout=2500";
+/// A statement ends before its session is killed.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// Where a cluster's servers are entered.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +56,7 @@ pub(crate) struct Psql<'a> {
     container: &'a str,
     login: Login<'a>,
     route: &'static [&'static str],
+    limit: Duration,
 }
 
 /// Through the socket, where the superuser needs no password.
@@ -70,6 +73,7 @@ impl<'a> Psql<'a> {
             container,
             login,
             route: SOCKET,
+            limit: PROBE,
         }
     }
 
@@ -97,9 +101,13 @@ impl<'a> Psql<'a> {
         read(&printed).ok_or_else(|| Failure::unexpected(&question, &printed))
     }
 
+    /// The same, for statements that may take longer.
+    pub(crate) fn patient(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
     /// Runs statements, which go over standard input and may hold secrets. Answers rows without
     /// decoration, columns separated by `|`; the first error ends it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "new-password asks it"))]
     pub(crate) fn ask(&self, sql: &str) -> Result<String, Failure> {
         let answer = self.docker.ask(&self.question(sql))?;
         Ok(answer.trim_end().to_owned())
@@ -112,12 +120,16 @@ impl<'a> Psql<'a> {
 
     fn question(&self, sql: &str) -> Invocation {
         let psql = self.login.psql();
-        let command = ["env", OPTIONS, "PGCONNECT_TIMEOUT=2"]
+        let timeout = self.limit.saturating_sub(MARGIN).as_millis().max(1);
+        let options = format!("{OPTIONS} -c statement_timeout={timeout}");
+        let command = ["env", &options, "PGCONNECT_TIMEOUT=2"]
             .into_iter()
             .chain(psql.iter().map(String::as_str))
             .chain(self.route.iter().copied())
             .chain(["-XAtq", "--set=ON_ERROR_STOP=1"]);
-        Invocation::exec(self.container, &[], command).stdin(sql)
+        Invocation::exec(self.container, &[], command)
+            .stdin(sql)
+            .limit(self.limit)
     }
 }
 

@@ -32,6 +32,9 @@ FROM pg_control_checkpoint() AS c, LATERAL (
   FROM (SELECT pg_is_in_recovery() AS recovering) AS s) AS r;
 ";
 
+/// What the name of a standby's connection starts with; its ordinal follows.
+pub(crate) const STANDBY: &str = "voodu-postgres-standby-";
+
 /// A server's role, and how far it is.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub(crate) struct Server {
@@ -90,10 +93,7 @@ pub(crate) struct Follower {
 impl Follower {
     /// The pod, when it is one of the cluster's standbys.
     pub(crate) fn ordinal(&self) -> Option<Ordinal> {
-        self.name
-            .strip_prefix("voodu-postgres-standby-")?
-            .parse()
-            .ok()
+        self.name.strip_prefix(STANDBY)?.parse().ok()
     }
 
     /// Whether it receives what the primary writes, as it is written.

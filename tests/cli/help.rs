@@ -9,6 +9,8 @@ const COMMANDS: &[&str] = &[
     "expose",
     "unexpose",
     "info",
+    "promote",
+    "rejoin",
     "backups",
     "backups:capture",
     "backups:logs",

@@ -1,0 +1,206 @@
+//! Whether a pod may become the primary, and by which way: from facts to a plan, without doing or
+//! asking anything.
+
+use crate::cluster::handover::standing::{Connection, Standby, not_running};
+use crate::cluster::survey::{PodReport, State as Container, Survey};
+use crate::model::byte_size::ByteSize;
+use crate::model::ordinal::Ordinal;
+use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
+use crate::model::topology_record::{State, TopologyRecord};
+
+/// What the operator wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish {
+    pub(crate) target: Ordinal,
+    /// How far behind the target may be, in bytes.
+    pub(crate) max_lag: ByteSize,
+    /// Take over from a primary that cannot hand over, whatever it alone has.
+    pub(crate) force: bool,
+    /// Pass over a standby that has more than the target.
+    pub(crate) allow_lag: bool,
+}
+
+/// What is known at that moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    pub(crate) cluster: &'a ResourceRef,
+    pub(crate) record: Option<&'a TopologyRecord>,
+    pub(crate) survey: &'a Survey,
+}
+
+/// How the target becomes the primary.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It already is, as far as the record goes.
+    Finish,
+    /// A handover to it was begun before.
+    Resume,
+    /// The primary stops and hands over; the target lacks that many bytes now.
+    HandOver { behind: u64 },
+    /// The primary cannot hand over, for that reason. What the target lacks is lost, as far as it
+    /// is known.
+    TakeOver { why: String, lost: Option<u64> },
+    /// No record says who is primary.
+    Establish,
+}
+
+/// A way, and what the operator should know of the pods that have no part in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) way: Way,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Decides; a refusal names the pod, the reason and the next command.
+pub(crate) fn plan(facts: Facts<'_>, wish: &Wish) -> Result<Plan> {
+    let way = facts.way(wish)?;
+    let notes = match way {
+        Way::Finish | Way::Resume | Way::Establish => Vec::new(),
+        Way::HandOver { .. } | Way::TakeOver { .. } => facts.notes(wish),
+    };
+    Ok(Plan { way, notes })
+}
+
+impl<'a> Facts<'a> {
+    fn way(self, wish: &Wish) -> Result<Way> {
+        self.check_range(wish.target)?;
+        let Some(record) = self.record else {
+            return self.establish(wish);
+        };
+        match &record.state {
+            State::Maintenance => return Err(self.in_maintenance()),
+            State::Handover { target, .. } if *target == wish.target => return Ok(Way::Resume),
+            State::Handover { target, .. } => return Err(self.busy(record.primary, *target)),
+            State::Steady if record.primary == wish.target => return Ok(Way::Finish),
+            State::Steady => {}
+        }
+        self.check_scripts()?;
+        let standby = self.standby(record.primary, wish.target)?;
+        self.check_single_primary(record.primary)?;
+        self.by_primary(record.primary, &standby, wish)
+    }
+
+    fn check_range(self, target: Ordinal) -> Result<()> {
+        let (cluster, pods) = (self.cluster, self.survey.pods.len());
+        if pods < 2 {
+            return Err(Refusal::new(
+                format!("{cluster}: has one pod, and so no standby that could be promoted"),
+                "set replicas = 2 or more in the block, and apply it",
+            ));
+        }
+        if self.survey.pod(target).is_none() {
+            return Err(Refusal::new(
+                format!("{cluster}: there is no pod {target}, the cluster has {pods} pods"),
+                format!("use a number from 0 to {}", pods - 1),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Only where every pod waits for a record: there, no primary runs.
+    fn establish(self, wish: &Wish) -> Result<Way> {
+        let cluster = self.cluster;
+        if !wish.force {
+            return Err(Refusal::new(
+                format!("{cluster}: no record says who is primary yet"),
+                "wait until the first boot of the cluster is complete (docker logs shows it); when every pod waits for a record, add --force",
+            ));
+        }
+        self.check_scripts()?;
+        if let Some(pod) = self.survey.writable().next() {
+            return Err(Refusal::new(
+                format!(
+                    "pod {} accepts writes, and writes the record itself",
+                    pod.container
+                ),
+                "run the command again in a few seconds",
+            ));
+        }
+        match self.survey.pod(wish.target) {
+            Some(pod) if pod.state != Container::Running => Err(not_running(pod)),
+            _ => Ok(Way::Establish),
+        }
+    }
+
+    fn in_maintenance(self) -> Refusal {
+        Refusal::new(
+            format!(
+                "{}: postgres is stopped on all pods for a restore",
+                self.cluster
+            ),
+            "wait until it is over; its container's log says how far it is",
+        )
+    }
+
+    fn busy(self, primary: Ordinal, target: Ordinal) -> Refusal {
+        let cluster = self.cluster;
+        Refusal::new(
+            format!("{cluster}: pod {primary} is handing over to pod {target} at this moment"),
+            format!("see how it ends: vd pg:promote {cluster} --replica {target}"),
+        )
+    }
+
+    /// A pod that runs another script would never look at the record.
+    fn check_scripts(self) -> Result<()> {
+        let foreign = |pod: &&PodReport| pod.state != Container::Absent && !pod.is_ours;
+        match self.survey.pods.iter().find(foreign) {
+            None => Ok(()),
+            Some(pod) => Err(Refusal::new(
+                format!("pod {} was started by an older plugin", pod.container),
+                "apply the cluster's block once with this one: vd apply -f <file>",
+            )),
+        }
+    }
+
+    fn by_primary(self, primary: Ordinal, standby: &Standby<'a>, wish: &Wish) -> Result<Way> {
+        let (server, why) = match self.primary(primary) {
+            Ok(server) if server.system != standby.server.system => {
+                return Err(standby.stranger(primary));
+            }
+            Ok(server) => match standby.connection(server) {
+                Ok(connection) => return hand_over(&connection, wish, standby),
+                Err(why) => (Some(server), why),
+            },
+            Err(why) => (None, why),
+        };
+        if !wish.force {
+            let (cluster, target) = (self.cluster, wish.target);
+            return Err(Refusal::new(
+                format!("pod {primary} cannot hand over to pod {target}: {why}"),
+                format!(
+                    "put that right and run this again; or give up what only pod {primary} has: vd pg:promote {cluster} --replica {target} --force"
+                ),
+            ));
+        }
+        self.check_ahead(primary, standby, wish)?;
+        let lost =
+            server.and_then(|server| Some(server.written?.bytes_since(standby.server.reached()?)));
+        Ok(Way::TakeOver { why, lost })
+    }
+}
+
+/// Over a connection that can bring everything over.
+fn hand_over(connection: &Connection, wish: &Wish, standby: &Standby<'_>) -> Result<Way> {
+    let behind = connection.behind;
+    if wish.force || (connection.is_streaming && behind <= wish.max_lag.0) {
+        return Ok(Way::HandOver { behind });
+    }
+    let (name, bytes) = (&standby.pod.container, ByteSize(behind));
+    let reason = if connection.is_streaming {
+        format!(
+            "pod {name} is {bytes} behind the primary, and {} are allowed",
+            wish.max_lag
+        )
+    } else {
+        format!("pod {name} is still catching up, {bytes} behind the primary")
+    };
+    Err(Refusal::new(
+        format!("{reason}: writes would pause until it has everything"),
+        "run this again in a while, or allow more with --max-lag",
+    ))
+}
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

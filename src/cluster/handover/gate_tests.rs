@@ -1,0 +1,239 @@
+use super::*;
+use crate::cluster::handover::fixture::{World, server};
+use crate::cluster::survey::Silence;
+
+const CLEAN: Way = Way::HandOver { behind: 0 };
+
+fn lost(why: &str, lost: Option<u64>) -> Way {
+    Way::TakeOver {
+        why: why.to_owned(),
+        lost,
+    }
+}
+
+#[test]
+fn a_healthy_cluster_hands_over() {
+    let world = World::new();
+    let expected = Plan {
+        way: CLEAN,
+        notes: Vec::new(),
+    };
+    assert_eq!(world.plan(), Ok(expected));
+    World::new().force().goes(&CLEAN);
+}
+
+#[test]
+fn what_is_no_standby_of_the_cluster_is_refused() {
+    let mut single = World::new().target("0");
+    single.survey.pods.truncate(1);
+    single.refused("s/db: has one pod", "replicas = 2");
+    World::new()
+        .target("3")
+        .refused("no pod 3, the cluster has 3 pods", "0 to 2");
+}
+
+#[test]
+fn a_record_in_another_state_decides() {
+    World::new().target("0").goes(&Way::Finish);
+    let running = || World::new().record("steady", "handover\ntarget=2");
+    running().target("2").goes(&Way::Resume);
+    running().refused(
+        "pod 0 is handing over to pod 2",
+        "vd pg:promote s/db --replica 2",
+    );
+    running()
+        .target("0")
+        .refused("pod 0 is handing over to pod 2", "");
+    World::new()
+        .record("steady", "maintenance")
+        .refused("for a restore", "wait");
+}
+
+#[test]
+fn a_pod_of_the_older_plugin_is_named() {
+    for pod in [0, 1, 2] {
+        World::new()
+            .force()
+            .pod(pod, |pod| pod.is_ours = false)
+            .refused(
+                &format!("s-db.{pod} was started by an older plugin"),
+                "vd apply",
+            );
+    }
+    // A pod that does not exist was started by nobody.
+    let absent = World::new()
+        .pod(2, |pod| pod.is_ours = false)
+        .is(2, Container::Absent);
+    assert_eq!(absent.plan().unwrap().notes, ["s-db.2 does not exist"]);
+}
+
+#[test]
+fn a_target_that_cannot_replay_is_refused() {
+    let exited = || Container::Stopped("exited".to_owned());
+    for force in [false, true] {
+        let world = || {
+            if force {
+                World::new().force()
+            } else {
+                World::new()
+            }
+        };
+        world().is(1, Container::Paused).refused(
+            "s-db.1 is not running, it is paused",
+            "docker unpause s-db.1",
+        );
+        world()
+            .is(1, exited())
+            .refused("s-db.1 is not running, it is exited", "docker logs s-db.1");
+        world()
+            .is(1, Container::Absent)
+            .refused("s-db.1 does not exist", "vd apply");
+        world()
+            .pod(1, |pod| pod.server = Err(Silence::Hangs))
+            .refused("s-db.1 does not answer", "docker logs s-db.1");
+        world()
+            .pod(1, |pod| {
+                pod.server = Err(Silence::Refuses("starting up".to_owned()));
+            })
+            .refused(
+                "s-db.1 does not accept sessions: starting up",
+                "docker logs",
+            );
+        world()
+            .server(1, |server| server.replay_paused = true)
+            .refused("s-db.1 does not replay", "pg_wal_replay_resume");
+        world().server(1, |found| *found = server(false)).refused(
+            "s-db.1 accepts writes, although the record names pod 0",
+            "docker logs",
+        );
+        world().server(2, |found| *found = server(false)).refused(
+            "s-db.2 accepts writes, although the record names pod 0",
+            "docker logs",
+        );
+    }
+}
+
+#[test]
+fn a_target_that_is_behind_needs_leave() {
+    let behind =
+        |bytes| World::new().server(0, move |server| server.standbys[0].lag_bytes = Some(bytes));
+    behind(16 << 20).goes(&Way::HandOver { behind: 16 << 20 });
+    behind((16 << 20) + 1).refused(
+        "s-db.1 is 16.0 MB behind the primary, and 16.0 MB are allowed",
+        "--max-lag",
+    );
+    behind(1 << 30)
+        .force()
+        .goes(&Way::HandOver { behind: 1 << 30 });
+    let catching_up =
+        || World::new().server(0, |server| server.standbys[0].state = "catchup".to_owned());
+    catching_up().refused("s-db.1 is still catching up", "in a while");
+    catching_up().force().goes(&CLEAN);
+}
+
+#[test]
+fn a_primary_that_cannot_hand_over_needs_force() {
+    let cut_off = || {
+        World::new().server(0, |server| {
+            server.standbys.remove(0);
+            server.written = "0/5000248".parse().ok();
+        })
+    };
+    cut_off().refused(
+        "pod 0 cannot hand over to pod 1: s-db.1 is not connected to it",
+        "vd pg:promote s/db --replica 1 --force",
+    );
+    // What the other standby has in addition is known to the primary only.
+    cut_off()
+        .force()
+        .goes(&lost("s-db.1 is not connected to it", Some(256)));
+    for (state, words) in [
+        (Container::Paused, "s-db.0 is paused"),
+        (Container::Absent, "s-db.0 is absent"),
+        (
+            Container::Stopped("restarting".to_owned()),
+            "s-db.0 is restarting",
+        ),
+    ] {
+        World::new().is(0, state.clone()).refused(words, "--force");
+        World::new().is(0, state).force().goes(&lost(words, None));
+    }
+    let hangs = || World::new().pod(0, |pod| pod.server = Err(Silence::Hangs));
+    hangs().refused("s-db.0 does not answer", "--force");
+    hangs().force().goes(&lost("s-db.0 does not answer", None));
+    let unfinished = World::new().server(0, |server| server.in_recovery = true);
+    unfinished.refused("s-db.0 is still in recovery", "--force");
+    World::new()
+        .server(0, |server| server.standbys[0].state = "startup".to_owned())
+        .refused("s-db.1 is connected to it in state startup", "--force");
+    World::new()
+        .server(0, |server| server.standbys[0].lag_bytes = None)
+        .refused("s-db.1 has just connected", "run this again");
+}
+
+#[test]
+fn somebody_elses_data_is_never_promoted() {
+    for world in [World::new(), World::new().force()] {
+        world
+            .server(1, |server| server.system = "8".to_owned())
+            .refused("s-db.1 holds another database than pod 0", "volumes");
+    }
+}
+
+#[test]
+fn a_standby_that_has_more_is_not_passed_over_silently() {
+    let ahead = |timeline, position: &'static str| {
+        World::new()
+            .force()
+            .is(0, Container::Paused)
+            .server(2, move |server| {
+                server.timeline = timeline;
+                server.received = position.parse().ok();
+            })
+    };
+    let way = lost("s-db.0 is paused", None);
+    ahead(1, "0/5000148").goes(&way);
+    ahead(1, "0/4000000").goes(&way);
+    let next = "vd pg:promote s/db --replica 2 --force; or add --allow-lag";
+    ahead(1, "0/5000248").refused(
+        "s-db.2 has 256 B more of the primary's WAL than pod 1",
+        next,
+    );
+    ahead(2, "0/4000000").refused("s-db.2 has WAL of a newer timeline than pod 1", next);
+    let mut allowed = ahead(1, "0/5000248");
+    allowed.wish.allow_lag = true;
+    allowed.goes(&way);
+}
+
+#[test]
+fn the_others_are_named_when_they_are_not_well() {
+    let notes = |world: World| world.plan().unwrap().notes.join("; ");
+    let paused = World::new().is(2, Container::Paused);
+    assert!(notes(paused).starts_with("s-db.2 is paused"));
+    let hangs = World::new().pod(2, |pod| pod.server = Err(Silence::Hangs));
+    assert_eq!(notes(hangs), "s-db.2 does not answer");
+    let cut_off = World::new().server(0, |server| drop(server.standbys.pop()));
+    assert!(notes(cut_off).starts_with("s-db.2 does not stream"));
+    let slow = World::new().server(0, |server| server.standbys[1].lag_bytes = Some(1 << 30));
+    assert_eq!(notes(slow), "s-db.2 is 1.0 GB behind");
+    // A forced one does not know of the primary's connections.
+    let silent = World::new()
+        .force()
+        .is(0, Container::Paused)
+        .is(2, Container::Paused);
+    assert!(notes(silent).starts_with("s-db.2 is paused"));
+}
+
+#[test]
+fn without_a_record_only_force_makes_a_primary_and_only_where_none_runs() {
+    let mut world = World::new();
+    world.record = None;
+    world.refused("no record says who is primary", "--force");
+    let mut world = world.force();
+    world.refused("s-db.0 accepts writes", "again");
+    world = world.is(0, Container::Running).is(1, Container::Running);
+    world.goes(&Way::Establish);
+    world
+        .is(1, Container::Paused)
+        .refused("it is paused", "docker unpause");
+}

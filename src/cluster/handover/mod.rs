@@ -1,0 +1,190 @@
+//! Another pod becomes the primary. The plugin asks for it in the record and the pods carry it
+//! out; what the plugin then does is to watch, to stand in for an old primary that cannot act any
+//! more, and to see that the cluster is whole again.
+//!
+//! Killed at any moment it leaves a record that the pods bring to an end, and running the same
+//! command again goes on from there.
+
+pub(crate) mod after;
+mod fence;
+#[cfg(test)]
+mod fixture;
+pub(crate) mod gate;
+pub(crate) mod journal;
+pub(crate) mod report;
+mod standing;
+mod take_over;
+mod watch;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cluster::handover::gate::{Plan, Way, Wish};
+use crate::cluster::handover::journal::Journal;
+use crate::cluster::members::Members;
+use crate::cluster::record_write::{Change, RecordWriter};
+use crate::model::ordinal::Ordinal;
+use crate::model::refusal::{Refusal, Result as Checked};
+use crate::model::topology_record::TopologyRecord;
+
+/// A checkpoint before the handover keeps the primary's shutdown short.
+const CHECKPOINT: Duration = Duration::from_secs(8);
+
+/// A standby that is well has a commit within milliseconds.
+const ARRIVAL: Duration = Duration::from_secs(3);
+
+/// One run of `promote`.
+pub(crate) struct Handover<'a> {
+    pub(crate) members: Members<'a>,
+    pub(crate) writer: RecordWriter<'a>,
+    pub(crate) journal: &'a Journal<'a>,
+    pub(crate) wish: Wish,
+}
+
+impl Handover<'_> {
+    /// Carries a plan out, up to the record that names the target as the primary.
+    pub(crate) fn carry_out(&self, plan: &Plan) -> anyhow::Result<()> {
+        let record = self.members.cluster.record.as_ref();
+        match (&plan.way, record) {
+            (Way::HandOver { .. }, Some(record)) => {
+                self.checkpoint_both(record.primary)?;
+                self.check_arrival(record.primary)?;
+                let begun = self.begin(record)?;
+                self.see_through(&begun)
+            }
+            (Way::Resume, Some(record)) => self.see_through(record),
+            (Way::TakeOver { .. }, Some(record)) => {
+                let begun = self.begin(record)?;
+                self.take_over(&begun)
+            }
+            (Way::Establish, _) => self.establish(),
+            (Way::Finish | Way::HandOver { .. } | Way::Resume | Way::TakeOver { .. }, _) => Ok(()),
+        }
+    }
+
+    fn checkpoint_both(&self, primary: Ordinal) -> anyhow::Result<()> {
+        let (members, pods) = (self.members, [primary, self.wish.target]);
+        let done = thread::scope(|scope| {
+            let running = pods.map(|pod| scope.spawn(move || members.checkpoint(pod, CHECKPOINT)));
+            running.map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        });
+        for (pod, done) in pods.into_iter().zip(done) {
+            match done {
+                Ok(()) => {}
+                Err(failure) if failure.timed_out() => return Err(slow(pod).into()),
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// For as long as ten seconds the primary shows a connection that is dead. What it wrote just
+    /// now tells.
+    fn check_arrival(&self, primary: Ordinal) -> anyhow::Result<()> {
+        let target = self.wish.target;
+        let written = self.members.written(primary)?;
+        let deadline = Instant::now() + ARRIVAL;
+        while !self.members.following(primary, &written)?.contains(&target) {
+            if Instant::now() >= deadline {
+                let container = self.members.container(target);
+                return Ok(refuse(
+                    format!(
+                        "what pod {primary} writes does not arrive at pod {target} within {} s, although they are connected; nothing was changed",
+                        ARRIVAL.as_secs()
+                    ),
+                    format!(
+                        "see why: docker logs {container}; after 10 s the connection counts as broken, and --force goes on without it"
+                    ),
+                )?);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Writes what is wanted. From here on the pods act.
+    fn begin(&self, decided_on: &TopologyRecord) -> anyhow::Result<TopologyRecord> {
+        let (primary, target) = (decided_on.primary, self.wish.target);
+        let begun = decided_on.handover(target);
+        self.journal.handover_begins();
+        match self.writer.replace(Some(decided_on), &begun)? {
+            Change::Done => {
+                self.journal.note(format!(
+                    "pod {primary} is asked to hand over to pod {target}"
+                ));
+                Ok(begun)
+            }
+            Change::Overtaken(_) => Err(self.overtaken().into()),
+        }
+    }
+
+    /// Every pod waits for somebody to say who is primary.
+    fn establish(&self) -> anyhow::Result<()> {
+        let target = self.wish.target;
+        let container = self.members.container(target);
+        let question = [
+            "sh",
+            "-c",
+            "test -s \"$PGDATA/PG_VERSION\" && test -e \"$PGDATA/standby.signal\"",
+        ];
+        if !self.members.docker.succeeds(&container, &question)? {
+            return Err(Refusal::new(
+                format!("pod {container} does not hold the data of a standby"),
+                format!("its log says what it waits for: docker logs {container}"),
+            )
+            .into());
+        }
+        let first = TopologyRecord::first(self.members.cluster.deployed.cluster_id.clone(), target);
+        match self.writer.replace(None, &first)? {
+            Change::Done => {
+                self.journal
+                    .note(format!("recorded that pod {target} is the primary"));
+                Ok(())
+            }
+            Change::Overtaken(_) => Err(self.overtaken().into()),
+        }
+    }
+
+    fn overtaken(&self) -> Refusal {
+        Refusal::new(
+            format!(
+                "{}: the record of who is primary was changed by somebody else at the same moment",
+                self.members.cluster.reference
+            ),
+            "run the command again",
+        )
+    }
+
+    /// The record now. One that cannot be read this moment is somebody's to put right.
+    pub(crate) fn record(&self) -> Option<TopologyRecord> {
+        let record = self.writer.current().ok().flatten();
+        record.filter(|record| record.cluster == self.members.cluster.deployed.cluster_id)
+    }
+
+    /// The command that goes on from here.
+    pub(super) fn again(&self) -> String {
+        let (cluster, target) = (&self.members.cluster.reference, self.wish.target);
+        let force = if self.wish.force { " --force" } else { "" };
+        format!("vd pg:promote {cluster} --replica {target}{force}")
+    }
+}
+
+/// Somebody would have to wait for that long.
+fn slow(pod: Ordinal) -> Refusal {
+    Refusal::new(
+        format!(
+            "pod {pod} has so much to write to its disk that a checkpoint takes more than {} s, and writes would pause for as long; nothing was changed",
+            CHECKPOINT.as_secs()
+        ),
+        "run this again in a moment: the checkpoint goes on, and the next one has less to write",
+    )
+}
+
+/// Passed on so that a caller can end with it.
+pub(super) fn refuse<T>(reason: impl Into<String>, next: impl Into<String>) -> Checked<T> {
+    Err(Refusal::new(reason, next))
+}

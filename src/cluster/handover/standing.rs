@@ -1,0 +1,241 @@
+//! How the pods stand when one of them is to become the primary.
+
+use crate::cluster::handover::gate::{Facts, Wish};
+use crate::cluster::survey::{PodReport, Silence, State as Container};
+use crate::model::byte_size::ByteSize;
+use crate::model::ordinal::Ordinal;
+use crate::model::refusal::{Refusal, Result};
+use crate::postgres::server::Server;
+
+/// The pod that is to become the primary.
+pub(super) struct Standby<'a> {
+    pub(super) pod: &'a PodReport,
+    pub(super) server: &'a Server,
+}
+
+/// A standby's connection to its primary.
+pub(super) struct Connection {
+    /// What it has to replay, in bytes.
+    pub(super) behind: u64,
+    pub(super) is_streaming: bool,
+}
+
+impl Standby<'_> {
+    /// Its connection to that primary, over which it is sent all that there is before the
+    /// primary's shutdown ends.
+    pub(super) fn connection(&self, primary: &Server) -> std::result::Result<Connection, String> {
+        let name = &self.pod.container;
+        let follower = primary
+            .follower(self.pod.ordinal)
+            .ok_or_else(|| format!("{name} is not connected to it"))?;
+        if !matches!(&follower.state[..], "streaming" | "catchup") {
+            return Err(format!(
+                "{name} is connected to it in state {}",
+                follower.state
+            ));
+        }
+        let behind = follower
+            .lag_bytes
+            .ok_or_else(|| format!("{name} has just connected and not said yet how far it is"))?;
+        Ok(Connection {
+            behind,
+            is_streaming: follower.is_streaming(),
+        })
+    }
+
+    /// It holds the data of somebody else.
+    pub(super) fn stranger(&self, primary: Ordinal) -> Refusal {
+        let name = &self.pod.container;
+        Refusal::new(
+            format!("pod {name} holds another database than pod {primary}"),
+            "look at both (docker logs), and see which of their volumes is not the cluster's",
+        )
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The target, which must be a standby that runs and replays.
+    pub(super) fn standby(self, primary: Ordinal, target: Ordinal) -> Result<Standby<'a>> {
+        let cluster = self.cluster;
+        let Some(pod) = self.survey.pod(target) else {
+            return Err(Refusal::new(
+                format!("{cluster}: there is no pod {target}"),
+                "use another number",
+            ));
+        };
+        let server = match &pod.server {
+            Ok(server) => server,
+            Err(Silence::NotRunning) => return Err(not_running(pod)),
+            Err(silence) => return Err(silent(pod, silence)),
+        };
+        if !server.in_recovery {
+            return Err(Refusal::new(
+                format!(
+                    "pod {} accepts writes, although the record names pod {primary} as the primary",
+                    pod.container
+                ),
+                "look at the logs of both pods (docker logs), and stop the wrong one",
+            ));
+        }
+        if server.replay_paused {
+            return Err(Refusal::new(
+                format!("pod {} does not replay: it was paused there", pod.container),
+                format!(
+                    "resume it: vd pg:psql {cluster} --replica {target} -c \"SELECT pg_wal_replay_resume()\""
+                ),
+            ));
+        }
+        Ok(Standby { pod, server })
+    }
+
+    pub(super) fn check_single_primary(self, primary: Ordinal) -> Result<()> {
+        match self.survey.writable().find(|pod| pod.ordinal != primary) {
+            None => Ok(()),
+            Some(pod) => Err(Refusal::new(
+                format!(
+                    "pod {} accepts writes, although the record names pod {primary} as the primary",
+                    pod.container
+                ),
+                "look at the logs of both pods (docker logs), and stop the wrong one",
+            )),
+        }
+    }
+
+    /// The recorded primary's server, when it is one.
+    pub(super) fn primary(self, primary: Ordinal) -> std::result::Result<&'a Server, String> {
+        let Some(pod) = self.survey.pod(primary) else {
+            return Err(format!("there is no pod {primary}"));
+        };
+        let name = &pod.container;
+        match &pod.server {
+            Ok(server) if server.in_recovery => Err(format!(
+                "{name} is still in recovery and has not become the primary yet"
+            )),
+            Ok(server) => Ok(server),
+            Err(Silence::NotRunning) => Err(format!("{name} is {}", pod.state)),
+            Err(Silence::Hangs) => Err(format!("{name} does not answer")),
+            Err(Silence::Refuses(words)) => Err(format!("{name} does not answer: {words}")),
+        }
+    }
+
+    /// Nothing but the standbys is left, so the one that has the most should take over.
+    pub(super) fn check_ahead(
+        self,
+        primary: Ordinal,
+        standby: &Standby<'_>,
+        wish: &Wish,
+    ) -> Result<()> {
+        let Some((ahead, bytes)) = self.ahead(primary, standby) else {
+            return Ok(());
+        };
+        if wish.allow_lag {
+            return Ok(());
+        }
+        let (cluster, target) = (self.cluster, wish.target);
+        let of_timeline = match bytes {
+            Some(bytes) => format!("{} more of the primary's WAL", ByteSize(bytes)),
+            None => "WAL of a newer timeline".to_owned(),
+        };
+        Err(Refusal::new(
+            format!(
+                "pod {} has {of_timeline} than pod {target}",
+                ahead.container
+            ),
+            format!(
+                "promote that one: vd pg:promote {cluster} --replica {} --force; or add --allow-lag to give up what pod {target} lacks",
+                ahead.ordinal
+            ),
+        ))
+    }
+
+    /// The standby that has the most, when that is more than the target has, and by how many bytes
+    /// of the same timeline.
+    fn ahead(
+        self,
+        primary: Ordinal,
+        standby: &Standby<'_>,
+    ) -> Option<(&'a PodReport, Option<u64>)> {
+        let others = self.survey.pods.iter();
+        let others =
+            others.filter(|pod| pod.ordinal != primary && pod.ordinal != standby.pod.ordinal);
+        let reached = |server: &Server| (server.timeline, server.reached());
+        let known = others.filter_map(|pod| Some((pod, pod.server()?)));
+        let (pod, server) = known.max_by_key(|(_, server)| reached(server))?;
+        if reached(server) <= reached(standby.server) {
+            return None;
+        }
+        let same = server.timeline == standby.server.timeline;
+        let bytes = same.then(|| Some(server.reached()?.bytes_since(standby.server.reached()?)));
+        Some((pod, bytes.flatten()))
+    }
+
+    /// The standbys that have no part in it and are not well.
+    pub(super) fn notes(self, wish: &Wish) -> Vec<String> {
+        let Some(record) = self.record else {
+            return Vec::new();
+        };
+        let primary = self.primary(record.primary).ok();
+        let others = self.survey.pods.iter();
+        let others =
+            others.filter(|pod| pod.ordinal != record.primary && pod.ordinal != wish.target);
+        others.filter_map(|pod| note(pod, primary, wish)).collect()
+    }
+}
+
+fn note(pod: &PodReport, primary: Option<&Server>, wish: &Wish) -> Option<String> {
+    let name = &pod.container;
+    match &pod.server {
+        Err(Silence::NotRunning) if pod.state == Container::Absent => {
+            return Some(format!("{name} does not exist"));
+        }
+        Err(Silence::NotRunning) => {
+            return Some(format!(
+                "{name} is {}; it follows at its next boot",
+                pod.state
+            ));
+        }
+        Err(Silence::Hangs) => return Some(format!("{name} does not answer")),
+        Err(Silence::Refuses(words)) => return Some(format!("{name} does not answer: {words}")),
+        Ok(_) => {}
+    }
+    let follower = primary?.follower(pod.ordinal);
+    let behind = follower.and_then(|follower| follower.lag_bytes);
+    match follower {
+        None => Some(format!(
+            "{name} does not stream; it follows as soon as it can"
+        )),
+        Some(follower) if !follower.is_streaming() => Some(format!(
+            "{name} is not streaming yet, its connection is in state {}",
+            follower.state
+        )),
+        Some(_) => behind
+            .filter(|behind| *behind > wish.max_lag.0)
+            .map(|behind| format!("{name} is {} behind", ByteSize(behind))),
+    }
+}
+
+/// It exists or not, and does not run.
+pub(super) fn not_running(pod: &PodReport) -> Refusal {
+    let (name, state) = (&pod.container, &pod.state);
+    let next = match state {
+        Container::Paused => format!("run docker unpause {name}"),
+        Container::Absent => "apply the cluster's block again: vd apply -f <file>".to_owned(),
+        Container::Running | Container::Stopped(_) => {
+            format!("its log says why: docker logs {name}")
+        }
+    };
+    let reason = match state {
+        Container::Absent => format!("pod {name} does not exist"),
+        _ => format!("pod {name} is not running, it is {state}"),
+    };
+    Refusal::new(reason, next)
+}
+
+fn silent(pod: &PodReport, silence: &Silence) -> Refusal {
+    let name = &pod.container;
+    let reason = match silence {
+        Silence::Refuses(words) => format!("pod {name} does not accept sessions: {words}"),
+        Silence::Hangs | Silence::NotRunning => format!("pod {name} does not answer"),
+    };
+    Refusal::new(reason, format!("its log may say why: docker logs {name}"))
+}

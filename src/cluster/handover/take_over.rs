@@ -1,0 +1,80 @@
+//! The target becomes the primary in place of one that cannot hand over.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cluster::handover::Handover;
+use crate::cluster::record_write::Change;
+use crate::model::topology_record::{State, TopologyRecord};
+
+/// How long a target that may have everything is given to say so, which leaves the old primary a
+/// clean way back.
+const CLEAN: Duration = Duration::from_millis(1500);
+
+impl Handover<'_> {
+    /// Stops the old primary's container and commits in the target's place. While the handover is
+    /// recorded, an old primary that docker starts again does not become writable; that it takes
+    /// its role back and that this commits exclude each other.
+    pub(super) fn take_over(&self, begun: &TopologyRecord) -> anyhow::Result<()> {
+        let old = begun.primary;
+        for _ in 0..3 {
+            if let Err(error) = self.fence(old) {
+                self.call_off()?;
+                return Err(error);
+            }
+            self.await_clean_commit();
+            let Some(record) = self.record() else {
+                break;
+            };
+            let next = match record.state {
+                State::Steady if record.primary == self.wish.target => {
+                    self.journal
+                        .note(format!("pod {} took over", self.wish.target));
+                    return Ok(());
+                }
+                // It was up once more and took its role back.
+                State::Steady if record.primary == old => Some(record.handover(self.wish.target)),
+                _ => record.taken_over(),
+            };
+            let Some(next) = next else {
+                break;
+            };
+            let change = self.writer.replace(Some(&record), &next)?;
+            if change == Change::Done && next.primary == self.wish.target {
+                let target = self.wish.target;
+                self.journal
+                    .note(format!("recorded that pod {target} is the primary"));
+                return Ok(());
+            }
+        }
+        self.call_off()?;
+        Err(self.overtaken().into())
+    }
+
+    fn await_clean_commit(&self) {
+        let deadline = Instant::now() + CLEAN;
+        let may_commit = |record: TopologyRecord| {
+            matches!(
+                record.state,
+                State::Handover {
+                    stopped_at: Some(_),
+                    ..
+                }
+            )
+        };
+        while self.record().is_some_and(may_commit) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The old primary stays what it was.
+    fn call_off(&self) -> anyhow::Result<()> {
+        let running = self
+            .record()
+            .filter(|record| matches!(record.state, State::Handover { .. }));
+        if let Some(record) = running {
+            self.writer.replace(Some(&record), &record.steady())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! A pod that lost its place becomes a standby again. The pod does the work; the plugin says that
+//! it may, sees that its container runs, and waits for it to stream.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cluster::divergence::Divergence;
+use crate::cluster::handover::journal::Journal;
+use crate::cluster::members::Members;
+use crate::cluster::record_write::{Change, RecordWriter};
+use crate::model::ordinal::Ordinal;
+use crate::model::refusal::{Refusal, Result};
+use crate::model::topology_record::{State, TopologyRecord};
+
+/// How often the pod is looked at.
+const PAUSE: Duration = Duration::from_millis(250);
+/// A restart that did not help is not repeated at once.
+const BETWEEN_RESTARTS: Duration = Duration::from_secs(8);
+/// A pod that guards its data stops at once.
+const RESTART: Duration = Duration::from_secs(8);
+const CHECKPOINT: Duration = Duration::from_secs(5);
+
+/// One run of `rejoin`.
+pub(crate) struct Rejoin<'a> {
+    pub(crate) members: Members<'a>,
+    pub(crate) writer: RecordWriter<'a>,
+    pub(crate) journal: &'a Journal<'a>,
+    pub(crate) pod: Ordinal,
+}
+
+impl Rejoin<'_> {
+    /// Asks the pod in the record, and wakes it up.
+    pub(crate) fn ask(&self, record: &TopologyRecord) -> anyhow::Result<()> {
+        let pod = self.pod;
+        if record.rejoin != Some(pod) {
+            match self.writer.replace(Some(record), &record.rejoin(pod))? {
+                Change::Done => self.journal.note(format!("pod {pod} is asked to rejoin")),
+                Change::Overtaken(_) => return Err(self.overtaken().into()),
+            }
+        }
+        // A rewind goes by the primary's last checkpoint, and the pod waits for one that will do.
+        if self.members.checkpoint(record.primary, CHECKPOINT).is_err() {
+            self.journal.note(format!(
+                "pod {} has not finished a checkpoint yet",
+                record.primary
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the pod streams from the primary within the time that is left.
+    pub(crate) fn await_streaming(&self, primary: Ordinal) -> anyhow::Result<bool> {
+        let written = self.members.written(primary)?;
+        let mut restarted = None;
+        loop {
+            let following = self
+                .members
+                .following(primary, &written)
+                .unwrap_or_default();
+            if following.contains(&self.pod) {
+                self.journal
+                    .note(format!("pod {} streams from pod {primary}", self.pod));
+                return Ok(true);
+            }
+            if self.journal.left() < RESTART {
+                return Ok(false);
+            }
+            self.wake(&mut restarted)?;
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Starts a container that does not run, or waits for its turn to be restarted.
+    fn wake(&self, restarted: &mut Option<Instant>) -> anyhow::Result<()> {
+        let state = self.members.state(self.pod)?;
+        let recently = restarted.is_some_and(|at: Instant| at.elapsed() < BETWEEN_RESTARTS);
+        if state == "running" || recently {
+            return Ok(());
+        }
+        let container = self.members.container(self.pod);
+        self.journal
+            .note(format!("starting {container}, which is {state}"));
+        self.members.docker.restart(&container, RESTART)?;
+        *restarted = Some(Instant::now());
+        Ok(())
+    }
+
+    fn overtaken(&self) -> Refusal {
+        let cluster = &self.members.cluster.reference;
+        Refusal::new(
+            format!(
+                "{cluster}: the record of who is primary was changed by somebody else at the same moment"
+            ),
+            "run the command again",
+        )
+    }
+}
+
+/// The record, when a pod may rejoin by it.
+pub(crate) fn check_record(members: Members<'_>, pod: Ordinal) -> Result<&TopologyRecord> {
+    let cluster = &members.cluster.reference;
+    let record = members.cluster.record.as_ref().ok_or_else(|| {
+        Refusal::new(
+            format!("{cluster}: no record says who is primary yet"),
+            "wait until the first boot of the cluster is complete (docker logs shows it)",
+        )
+    })?;
+    match record.state {
+        State::Maintenance => Err(Refusal::new(
+            format!("{cluster}: postgres is stopped on all pods for a restore"),
+            "wait until it is over; its container's log says how far it is",
+        )),
+        State::Handover { target, .. } => Err(Refusal::new(
+            format!(
+                "{cluster}: pod {} is handing over to pod {target} at this moment",
+                record.primary
+            ),
+            format!("see how it ends first: vd pg:promote {cluster} --replica {target}"),
+        )),
+        State::Steady if record.primary == pod => Err(Refusal::new(
+            format!("pod {pod} is the primary of {cluster}: the others follow it"),
+            format!(
+                "to make it a standby, promote another pod: vd pg:promote {cluster} --replica <ordinal>"
+            ),
+        )),
+        State::Steady => Ok(record),
+    }
+}
+
+/// Refuses to give transactions up that nobody else has, unless the operator says that it may be.
+pub(crate) fn check_loss(
+    members: Members<'_>,
+    pod: Ordinal,
+    found: &std::result::Result<Divergence, String>,
+) -> Result<()> {
+    let (cluster, container) = (&members.cluster.reference, members.container(pod));
+    let reason = match found {
+        Ok(Divergence { commits: 0, .. }) => return Ok(()),
+        Ok(only_there) => format!("pod {pod} holds {only_there} that no other pod has"),
+        Err(why) => {
+            format!("whether pod {pod} holds transactions that no other pod has is unknown: {why}")
+        }
+    };
+    Err(Refusal::new(
+        format!("{reason}; nothing was changed"),
+        format!(
+            "to save them, copy its data out first: docker cp {container}:/var/lib/postgresql/data/pgdata <directory>; \
+             to give them up: vd pg:rejoin {cluster} --replica {pod} --yes"
+        ),
+    ))
+}

@@ -1,0 +1,185 @@
+//! `promote`: another pod becomes the primary.
+
+use crate::cluster::Cluster;
+use crate::cluster::divergence::Divergence;
+use crate::cluster::handover::Handover;
+use crate::cluster::handover::gate::{self, Facts, Plan, Way, Wish};
+use crate::cluster::handover::journal::Journal;
+use crate::cluster::handover::report::{OldPrimary, Report, outlook};
+use crate::cluster::members::Members;
+use crate::cluster::relink::{Relinked, relink};
+use crate::cluster::survey::Survey;
+use crate::cluster::wiring::Wiring;
+use crate::commands::args::ReplyArgs;
+use crate::context::Context;
+use crate::controller::Controller;
+use crate::model::byte_size::ByteSize;
+use crate::model::ordinal::Ordinal;
+use crate::model::resource_ref::ResourceRef;
+use crate::model::topology::Topology;
+use crate::output::Reply;
+use crate::wire::action::Restart;
+
+/// Make another pod the primary
+///
+/// The primary stops, the other pod takes over once it has everything that was committed, and the
+/// old primary follows it. Writes pause for about half a second, nothing is lost, no container
+/// restarts and nothing is copied. The linked applications get their new DATABASE_URL.
+///
+/// It is refused, and nothing is changed, when the pod does not stream or is too far behind. A
+/// handover that cannot be completed is called off, and the old primary goes on. Run the command
+/// again whenever it was interrupted: it goes on from where it is.
+///
+/// With --force a pod takes over although the primary is dead or cut off. What only the old primary
+/// has is lost to the applications then; it stays in that pod's volume, and the command says how
+/// much it is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vd postgres:promote clowk-lp/db --replica 1
+  vd postgres:promote clowk-lp/db --replica 1 --dry-run
+  vd postgres:promote clowk-lp/db --replica 1 --max-lag 64MB
+  vd postgres:promote clowk-lp/db --replica 1 --force")]
+pub(crate) struct Args {
+    /// The cluster, as <scope>/<name>
+    cluster: ResourceRef,
+
+    /// The pod that becomes the primary
+    #[arg(long, value_name = "ORDINAL")]
+    replica: Ordinal,
+
+    /// Print the plan and what it rests on, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// How far behind the pod may be, as in 16MB
+    #[arg(long, value_name = "SIZE", default_value = "16MB")]
+    max_lag: ByteSize,
+
+    #[command(flatten)]
+    risk: RiskArgs,
+
+    /// Write the applications' new URLs without restarting the applications
+    #[arg(long)]
+    no_restart: bool,
+
+    #[command(flatten)]
+    reply: ReplyArgs,
+}
+
+/// What the operator accepts to lose.
+#[derive(Debug, clap::Args)]
+struct RiskArgs {
+    /// Take over from a primary that cannot hand over, and give up what only it has
+    #[arg(long)]
+    force: bool,
+
+    /// With --force: pass over a standby that has more than the pod
+    #[arg(long, requires = "force")]
+    allow_lag: bool,
+}
+
+impl Args {
+    pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
+        let journal = Journal::start(context.progress);
+        let session = context.session()?;
+        let docker = context.docker();
+        let mut cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let writer = cluster.record_writer(context.random)?;
+        let survey = Survey::take(&cluster, docker)?;
+        let facts = Facts {
+            cluster: &self.cluster,
+            record: cluster.record.as_ref(),
+            survey: &survey,
+        };
+        let wish = self.wish();
+        let plan = gate::plan(facts, &wish)?;
+        let relinked = self.relink(&*session.controller, &cluster)?;
+        if self.dry_run {
+            return Reply::dispatch(outlook(facts, &wish, &plan), []);
+        }
+        let handover = Handover {
+            members: Members {
+                cluster: &cluster,
+                docker,
+            },
+            writer,
+            journal: &journal,
+            wish,
+        };
+        let mut report = self.carry_out(&handover, &plan)?;
+        cluster.reread_record()?;
+        report.applications = relinked.notes;
+        let mirror = cluster.bookkeeping(Vec::new());
+        Reply::dispatch(report.text(), mirror.into_iter().chain(relinked.actions))
+    }
+
+    /// The applications' URLs with the pod as the primary. What stands in their way is known
+    /// before anything changes.
+    fn relink(&self, controller: &dyn Controller, cluster: &Cluster) -> anyhow::Result<Relinked> {
+        let wiring = Wiring {
+            connection: cluster.connection()?,
+            topology: Topology::new(
+                self.cluster.clone(),
+                cluster.deployed.replicas,
+                self.replica,
+            )?,
+        };
+        let restart = if self.no_restart {
+            Restart::Skip
+        } else {
+            Restart::Rolling
+        };
+        Ok(relink(controller, &cluster.consumers()?, &wiring, restart))
+    }
+
+    fn wish(&self) -> Wish {
+        Wish {
+            target: self.replica,
+            max_lag: self.max_lag,
+            force: self.risk.force,
+            allow_lag: self.risk.allow_lag,
+        }
+    }
+
+    fn carry_out<'a>(
+        &'a self,
+        handover: &Handover<'_>,
+        plan: &'a Plan,
+    ) -> anyhow::Result<Report<'a>> {
+        let old = handover
+            .members
+            .cluster
+            .record
+            .as_ref()
+            .map(|record| record.primary);
+        handover.carry_out(plan)?;
+        handover.await_writes()?;
+        let paused = handover.journal.since_handover();
+        let clean = handover.record().and_then(|record| record.clean);
+        let left_cleanly = clean.is_some() && clean == old;
+        let followers = handover.await_followers()?;
+        let is_over = matches!(plan.way, Way::Finish | Way::Establish) || left_cleanly;
+        let old = old.filter(|_| !is_over);
+        Ok(Report {
+            cluster: &self.cluster,
+            target: self.replica,
+            plan,
+            left_cleanly,
+            paused,
+            events: handover.journal.lines(),
+            followers,
+            old: old.map(|old| self.what_is_left(handover.members, old)),
+            applications: Vec::new(),
+        })
+    }
+
+    /// Of a primary that could not hand over.
+    fn what_is_left(&self, members: Members<'_>, old: Ordinal) -> OldPrimary {
+        OldPrimary {
+            pod: old,
+            container: members.container(old),
+            only_there: Divergence::of(members, old, self.replica),
+        }
+    }
+}
