@@ -244,7 +244,7 @@ fn plugin(world: &World, steps: &mut Steps) {
             }
         }
         State::Steady => {}
-        State::Handover { target, stopped_at } => {
+        State::Handover { target, .. } => {
             by("steady", &|next| {
                 next.plugin = None;
                 next.killed = false;
@@ -252,8 +252,8 @@ fn plugin(world: &World, steps: &mut Steps) {
             });
             if world.killed {
                 by("taken_over", &|next| force(next, view, target));
-            } else if stopped_at.is_none() && world.left.forced > 0 {
-                by("make_sure_it_is_down", &|next| {
+            } else if world.left.forced > 0 {
+                by("fence", &|next| {
                     next.left.forced -= 1;
                     next.killed = true;
                     next.pods[view.primary].dies();

@@ -61,7 +61,7 @@ fn sources(folders: &[&str]) -> String {
 #[track_caller]
 fn held_against_the_code(actors: &BTreeSet<Actor>) {
     let scripts = sources(&["templates/entrypoint"]);
-    let plugin = sources(&["src/model", "src/cluster"]);
+    let plugin = sources(&["src/model", "src/cluster", "src/cluster/handover"]);
     for actor in actors {
         match actor {
             Actor::Fate => {}
