@@ -107,7 +107,7 @@ fn scripts(world: &World, pod: Pod, steps: &mut Steps) {
             });
             // After 20 s it is not waited for any longer.
             by("hand_over_server", &|next| {
-                next.pods[pod].server = Server::Down
+                next.pods[pod].server = Server::Down;
             });
         }
         Server::Draining => by("stop_server", &|next| {
@@ -122,13 +122,11 @@ fn scripts(world: &World, pod: Pod, steps: &mut Steps) {
     }
 }
 
+/// Takes a step of a function by that name.
+type Taken<'a> = dyn FnMut(&'static str, &dyn Fn(&mut World)) + 'a;
+
 /// `decide` and `role_holds`, by what the pod saw last.
-fn decided(
-    world: &World,
-    pod: Pod,
-    view: Record,
-    by: &mut dyn FnMut(&'static str, &dyn Fn(&mut World)),
-) {
+fn decided(world: &World, pod: Pod, view: Record, by: &mut Taken<'_>) {
     let member = &world.pods[pod];
     let mine = view.primary == pod;
     let end_handover = |next: &mut World| {
@@ -148,11 +146,11 @@ fn decided(
         }
         (State::Steady, Server::Primary) if !mine => {
             by("stop_server", &|next| {
-                next.pods[pod].server = Server::Stopping
+                next.pods[pod].server = Server::Stopping;
             });
         }
         (State::Handover { .. }, _) if mine && member.standby => {
-            by("record_take_back", &end_handover)
+            by("record_take_back", &end_handover);
         }
         (State::Handover { target, .. }, Server::Primary) if mine => {
             by("target_is_there", &end_handover);
@@ -193,7 +191,7 @@ fn decided(
         }
         (_, Server::Down) if member.standby => {
             by("act_follow", &|next| {
-                next.pods[pod].server = Server::Standby
+                next.pods[pod].server = Server::Standby;
             });
         }
         (_, Server::Down) if view.clean == Some(pod) && member.clean => {
