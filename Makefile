@@ -67,7 +67,7 @@ e2e: build ## Run only the end-to-end tests
 
 .PHONY: faults
 faults: build ## Run the long repetitions: kills, promotes under load, both majors
-	$(call with_docker,cargo test --locked --test e2e -- --ignored --test-threads=1,echo "no docker" >&2; exit 1)
+	$(call with_docker,cargo test --locked --test cli --test e2e -- --ignored --test-threads=1,echo "no docker" >&2; exit 1)
 
 .PHONY: bench
 bench: build ## Measure; figures to compare within one run on one machine

@@ -62,7 +62,9 @@ impl Handover<'_> {
                     return Ok(());
                 }
                 State::Steady if record.primary == begun.primary => {
-                    return Ok(self.given_back(&watch, begun.primary)?);
+                    // One epoch for the stop, one for the decision.
+                    let stopped = watch.stopped_at.is_some() || record.epoch > begun.epoch + 1;
+                    return Ok(self.given_back(stopped, begun.primary)?);
                 }
                 _ => return Err(self.overtaken().into()),
             }
@@ -150,19 +152,13 @@ impl Handover<'_> {
         }
     }
 
-    fn given_back(&self, watch: &Watch, primary: Ordinal) -> Result<()> {
+    fn given_back(&self, stopped: bool, primary: Ordinal) -> Result<()> {
         let target = self.wish.target;
-        let (who, reason) = match watch.stopped_at {
-            None => (
-                primary,
-                format!("pod {primary} did not stop cleanly in time"),
-            ),
-            Some(_) => (
-                target,
-                format!(
-                    "pod {target} did not get everything that pod {primary} had written in time"
-                ),
-            ),
+        let (who, reason) = if stopped {
+            let reason = "did not get everything that the primary had written in time";
+            (target, reason)
+        } else {
+            (primary, "did not stop cleanly in time")
         };
         let writable = if self.accepts_writes(primary) {
             format!("and pod {primary} accepts writes again as the primary")
@@ -170,7 +166,9 @@ impl Handover<'_> {
             format!("and pod {primary} stays the primary; it is still starting")
         };
         refuse(
-            format!("{reason}: the handover was called off, {writable}; nothing was lost"),
+            format!(
+                "pod {who} {reason}: the handover was called off, {writable}; nothing was lost"
+            ),
             format!(
                 "the log of pod {who} says more: docker logs {}",
                 self.members.container(who)

@@ -1,5 +1,6 @@
 //! Runs the binary with nothing of this machine in its environment, and reads its answer.
 
+pub(crate) mod actors;
 pub(crate) mod golden;
 pub(crate) mod hcl;
 pub(crate) mod pods;
