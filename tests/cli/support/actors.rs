@@ -36,7 +36,9 @@ impl World {
             scope.spawn(|| {
                 // The command has read the record by then.
                 until(|| calls.exists());
-                steps.iter().for_each(|step| take(&path, step));
+                for step in steps {
+                    take(&path, step);
+                }
             });
             command()
         })
