@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use time::{Date, OffsetDateTime, Time, UtcOffset};
+use chrono::{DateTime, NaiveDateTime};
+
+const COMPACT: &str = "%Y%m%dT%H%M%SZ";
+const EXTENDED: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// Seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,22 +15,18 @@ pub(crate) struct Timestamp(i64);
 impl Timestamp {
     /// `20260504T020000Z`, for file names.
     pub(crate) fn compact(self) -> String {
-        self.digits("", "")
+        self.written(COMPACT)
     }
 
     /// Reads what `compact` or `Display` wrote.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let compact = text.replace(['-', ':'], "");
-        let (date, time) = compact.strip_suffix('Z')?.split_once('T')?;
-        let date = number(date, 8)?;
-        let time = number(time, 6)?;
-        let month = u8::try_from(date / 100 % 100).ok()?.try_into().ok()?;
-        let year = i32::try_from(date / 10_000).ok()?;
-        let date = Date::from_calendar_date(year, month, two_digits(date)).ok()?;
-        let (hour, minute) = (two_digits(time / 10_000), two_digits(time / 100));
-        let time = Time::from_hms(hour, minute, two_digits(time)).ok()?;
-        let read = Self(date.with_time(time).assume_utc().unix_timestamp());
-        (read.compact() == text || read.to_string() == text).then_some(read)
+        let read = |format| {
+            let time = NaiveDateTime::parse_from_str(text, format).ok()?;
+            let time = Self(time.and_utc().timestamp());
+            // A leap second, a sign or a missing zero reads as a time, too.
+            (time.written(format) == text).then_some(time)
+        };
+        read(COMPACT).or_else(|| read(EXTENDED))
     }
 
     /// How long after another one this is; nothing when it is before.
@@ -36,27 +35,11 @@ impl Timestamp {
         Duration::from_secs(seconds.try_into().unwrap_or_default())
     }
 
-    fn digits(self, dash: &str, colon: &str) -> String {
+    fn written(self, format: &str) -> String {
         // Times come from a clock or from four digits of a year.
-        let utc = OffsetDateTime::from_unix_timestamp(self.0);
-        let utc = utc
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-            .to_offset(UtcOffset::UTC);
-        let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
-        let (hour, minute, second) = utc.time().as_hms();
-        format!(
-            "{year:04}{dash}{month:02}{dash}{day:02}T{hour:02}{colon}{minute:02}{colon}{second:02}Z"
-        )
+        let utc = DateTime::from_timestamp(self.0, 0).unwrap_or_default();
+        utc.format(format).to_string()
     }
-}
-
-fn number(text: &str, digits: usize) -> Option<u32> {
-    let all = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| all)
-}
-
-fn two_digits(number: u32) -> u8 {
-    u8::try_from(number % 100).unwrap_or_default()
 }
 
 impl From<SystemTime> for Timestamp {
@@ -70,7 +53,7 @@ impl From<SystemTime> for Timestamp {
 /// `2026-05-04T02:00:00Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.digits("-", ":"))
+        f.write_str(&self.written(EXTENDED))
     }
 }
 
