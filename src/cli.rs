@@ -4,7 +4,8 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    backups, defaults, expand, expose, help, info, link, promote, psql, rejoin, unexpose, unlink,
+    backups, defaults, expand, expose, help, info, link, new_password, promote, psql, rejoin,
+    unexpose, unlink,
 };
 use crate::context::Context;
 use crate::output::Reply;
@@ -40,6 +41,7 @@ enum Command {
     Expose(expose::Args),
     Unexpose(unexpose::Args),
     Info(info::Args),
+    NewPassword(new_password::Args),
     #[command(visible_alias = "failover")]
     Promote(promote::Args),
     Rejoin(rejoin::Args),
@@ -66,7 +68,7 @@ enum Command {
 /// The overview's groups; every command is in one of them.
 const TASKS: &[(&str, &[&str])] = &[
     ("Connect", &["link", "unlink", "psql", "expose", "unexpose"]),
-    ("Operate", &["info"]),
+    ("Operate", &["info", "new-password"]),
     ("Replicate", &["promote", "rejoin"]),
     (
         "Back up",
@@ -118,6 +120,7 @@ impl Cli {
             Command::Expose(args) => args.run(context),
             Command::Unexpose(args) => args.run(context),
             Command::Info(args) => args.run(context),
+            Command::NewPassword(args) => args.run(context),
             Command::Backups(args) => args.run(context),
             Command::BackupsCapture(args) => args.run(context),
             Command::BackupsLogs(args) => args.run(context),

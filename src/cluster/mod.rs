@@ -7,11 +7,13 @@ pub(crate) mod exposure;
 pub(crate) mod handover;
 pub(crate) mod health;
 pub(crate) mod members;
+pub(crate) mod passfile;
 pub(crate) mod record_file;
 mod record_lock;
 pub(crate) mod record_write;
 pub(crate) mod rejoin;
 pub(crate) mod relink;
+pub(crate) mod rotation;
 pub(crate) mod survey;
 pub(crate) mod wiring;
 

@@ -1,6 +1,8 @@
 //! Fresh URLs for every linked application, after the password or the primary changed. They can be
 //! computed before anything is changed, so that what cannot be done is known by then.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Map, Value};
 
 use crate::cluster::application::Application;
@@ -10,6 +12,9 @@ use crate::model::connection::{READ_URL, WRITE_URL};
 use crate::model::consumers::{Consumers, Reads};
 use crate::model::resource_ref::ResourceRef;
 use crate::wire::action::{Action, Restart};
+
+/// A caller has other things to do, in the time that the CLI gives it.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What has to be done, and what the operator has to know of it.
 #[derive(Debug, Default)]
@@ -35,10 +40,11 @@ pub(crate) fn relink(
     restart: Restart,
 ) -> Relinked {
     let mut relinked = Relinked::default();
-    let mut silent = false;
+    let (began, mut silent) = (Instant::now(), false);
     for (consumer, reads) in consumers.iter() {
         // Each question to a controller that is down would cost its whole time limit.
-        let current = (!silent).then(|| Current::ask(controller, consumer));
+        let current =
+            (!silent && began.elapsed() < PATIENCE).then(|| Current::ask(controller, consumer));
         match current {
             Some(Ok(current)) => {
                 let (changes, note) = current.refresh(consumer, wiring, reads, restart);

@@ -61,7 +61,6 @@ pub(crate) enum Silence {
 
 impl Survey {
     /// Asks every pod for its role.
-    #[allow(dead_code)]
     pub(crate) fn take(cluster: &Cluster, docker: Docker<'_>) -> Result<Self, Failure> {
         Self::take_with(cluster, docker, "")
     }

@@ -11,6 +11,7 @@ pub(crate) mod expose;
 pub(crate) mod help;
 pub(crate) mod info;
 pub(crate) mod link;
+pub(crate) mod new_password;
 pub(crate) mod promote;
 pub(crate) mod psql;
 pub(crate) mod rejoin;

@@ -92,6 +92,12 @@ impl<'a> Docker<'a> {
         container::answer(&question, output)
     }
 
+    /// Whether there is a volume of that name. One that cannot be asked for counts as none.
+    pub(crate) fn has_volume(&self, name: &str) -> bool {
+        let question = ["volume", "inspect", "--format", "{{.Name}}", name];
+        self.ask(&Invocation::docker(question)).is_ok()
+    }
+
     /// Runs a command line to its end, whatever its exit code.
     pub(crate) fn capture(&self, invocation: &Invocation) -> Result<Output, Failure> {
         self.runner.capture(invocation)

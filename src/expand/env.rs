@@ -15,7 +15,7 @@ use crate::model::resource_ref::ResourceRef;
 use crate::model::secret::Secret;
 
 /// Below the volume's mount point, so that the image finds an empty directory of its own.
-const PGDATA: &str = "/var/lib/postgresql/data/pgdata";
+pub(crate) const PGDATA: &str = "/var/lib/postgresql/data/pgdata";
 
 /// The kernel's limit for `NAME=value` as one argument of `docker run` (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;

@@ -31,6 +31,8 @@ use crate::wire::action::Action;
 use crate::wire::expand_request::ExpandRequest;
 use crate::wire::manifest::Manifest;
 pub(crate) use assets::ENTRYPOINT;
+#[cfg(test)]
+pub(crate) use env::PGDATA;
 pub(crate) use scale::ReadRecord;
 pub(crate) use secrets::Fresh;
 use secrets::Kept;

@@ -14,7 +14,6 @@ pub(crate) struct NotAnLsn;
 impl Lsn {
     /// How many bytes of the log lie between an earlier position and this one; none when it is
     /// not earlier.
-    #[allow(dead_code)]
     pub(crate) fn bytes_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

@@ -30,6 +30,7 @@ pub(crate) mod record_changes;
 pub(crate) mod refusal;
 pub(crate) mod resource_ref;
 pub(crate) mod retention;
+pub(crate) mod scram;
 pub(crate) mod secret;
 pub(crate) mod table;
 pub(crate) mod timestamp;

@@ -56,6 +56,11 @@ impl ResourceRef {
         format!("{}-{}.{pod}", self.scope, self.name)
     }
 
+    /// The volume that the platform keeps a pod's data in.
+    pub(crate) fn data_volume(&self, pod: Ordinal) -> String {
+        format!("voodu-{}-{}-data-{pod}", self.scope, self.name)
+    }
+
     /// A pod's DNS name, which voodu lower-cases.
     pub(crate) fn host(&self, pod: Ordinal) -> String {
         format!("{}-{pod}{}", self.name, self.dns_suffix()).to_lowercase()

@@ -4,5 +4,6 @@ pub(crate) mod fresh_login;
 pub(crate) mod inventory;
 pub(crate) mod psql;
 pub(crate) mod quote;
+pub(crate) mod role_password;
 pub(crate) mod server;
 pub(crate) mod source;

@@ -1,7 +1,5 @@
 //! Quoting for SQL.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "info and new-password ask it"))]
-
 /// A name: `"a""b"`.
 pub(crate) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

@@ -115,7 +115,6 @@ impl Server {
     }
 
     /// How far a standby is, with what it has and has not replayed yet; how far a primary is.
-    #[allow(dead_code)]
     pub(crate) fn reached(&self) -> Option<Lsn> {
         self.written.or(self.received.max(self.replayed))
     }

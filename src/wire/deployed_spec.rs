@@ -74,6 +74,15 @@ impl DeployedSpec {
         Value::Object(raw)
     }
 
+    /// The same statefulset with another value of a variable in its env.
+    pub(crate) fn with_env(&self, name: &str, value: &str) -> Value {
+        let mut raw = self.raw.clone();
+        if let Some(Value::Object(env)) = raw.get_mut("env") {
+            env.insert(name.to_owned(), value.into());
+        }
+        Value::Object(raw)
+    }
+
     /// The host directory behind `/backups`.
     pub(crate) fn backups_dir(&self) -> Option<&Path> {
         match &self.backups {
@@ -219,6 +228,14 @@ mod tests {
     fn other_ports_and_nothing_else() {
         let with_ports = read(&json!({})).unwrap().with_ports(vec!["1".to_owned()]);
         assert_eq!(with_ports, spec(&json!({"/ports": ["1"]})));
+    }
+
+    #[test]
+    fn another_password_and_nothing_else() {
+        let changed = read(&json!({}))
+            .unwrap()
+            .with_env("POSTGRES_PASSWORD", "new");
+        assert_eq!(changed, spec(&json!({"/env/POSTGRES_PASSWORD": "new"})));
     }
 
     #[test]

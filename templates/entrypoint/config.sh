@@ -70,6 +70,14 @@ choose_password() {
   fi
 }
 
+# keep_stored_password: while a connection holds, a password in the passfile that
+# is not this pod's comes from a rotation, and is the one for the next connection.
+keep_stored_password() {
+  local stored
+  stored=$(stored_password)
+  [ -z "$stored" ] || REPLICATION_PASSWORD=$stored
+}
+
 # setting NAME: the value that the configuration files give it.
 setting() { as_postgres postgres -D "$PGDATA" -C "$1" "${CONF_ARGS[@]}" 2>/dev/null; }
 

@@ -152,7 +152,11 @@ role_holds() {
 
 # follow_record: points the running standby at the recorded primary.
 follow_record() {
-  receiver_runs || choose_password "$V_PRIMARY"
+  if receiver_runs; then
+    keep_stored_password
+  else
+    choose_password "$V_PRIMARY"
+  fi
   write_runtime_conf "$V_PRIMARY"
   [ -n "$RUNTIME_CHANGED" ] || return 0
   say "following pod $V_PRIMARY (epoch $V_EPOCH)"

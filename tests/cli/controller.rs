@@ -7,7 +7,7 @@ use voodu_standin::Fault;
 
 use crate::support::world::{NOWHERE, World, breaks_off};
 
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 9] = [
     &["link", "clowk-lp/db", "clowk-lp/web"],
     &["unlink", "clowk-lp/db", "clowk-lp/web"],
     &["psql", "clowk-lp/db"],
@@ -15,6 +15,8 @@ const COMMANDS: [&[&str]; 7] = [
     &["unexpose", "clowk-lp/db"],
     &["info", "clowk-lp/db"],
     &["info", "clowk-lp/db", "--check"],
+    &["new-password", "clowk-lp/db"],
+    &["new-password", "clowk-lp/db", "--replication"],
 ];
 
 #[track_caller]

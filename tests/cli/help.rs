@@ -9,6 +9,7 @@ const COMMANDS: &[&str] = &[
     "expose",
     "unexpose",
     "info",
+    "new-password",
     "promote",
     "rejoin",
     "backups",

@@ -10,6 +10,7 @@ mod expose;
 mod help;
 mod info;
 mod link;
+mod new_password;
 mod promote;
 mod psql;
 mod readme;

@@ -8,7 +8,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use voodu_standin::Vars;
 
-use crate::support::{Cluster, Plan, docker, eventually, holds};
+use crate::support::{Cluster, Plan, application, eventually, holds};
 
 /// Every kind of character that has a meaning somewhere in a URL.
 const PASSWORD: &str = "p@s/s:w?r#d%41 [+&=]'\"\\é";
@@ -22,51 +22,23 @@ fn plan(major: u16, replicas: u16) -> Plan {
     }
 }
 
-/// Applies an application that has libpq.
-fn apply_application(cluster: &Cluster) {
-    let block = format!(
-        "deployment \"{}\" \"app\" {{\n image = \"postgres:{}\"\n command = [\"sleep\", \"infinity\"]\n}}\n",
-        cluster.scope, cluster.plan.major
-    );
-    cluster
-        .platform
-        .apply_hcl(&block)
-        .expect("apply the application");
-}
-
 fn vd(cluster: &Cluster, words: &[&str]) -> String {
     let output = cluster.platform.vd(words);
     assert_eq!(output.status, 0, "{output:?}");
     output.stdout
 }
 
-fn link(cluster: &Cluster, flags: &[&str]) -> String {
-    let (db, app) = (
-        format!("{}/db", cluster.scope),
-        format!("{}/app", cluster.scope),
-    );
-    vd(cluster, &[&["pg:link", &db, &app], flags].concat())
+fn link(cluster: &Cluster, flags: &[&str]) {
+    application::link(cluster, "app", flags);
 }
 
-/// Runs SQL in the application's container through a variable of its environment.
 fn ask(cluster: &Cluster, variable: &str, sql: &str) -> Result<String, String> {
-    let script = format!("exec psql \"${variable}\" -XAtq -c \"$1\"");
-    let app = format!("{}-app.0", cluster.scope);
-    let output = docker(&["exec", &app, "sh", "-c", &script, "sh", sql]);
-    let text = |bytes| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
+    application::ask(cluster, "app", variable, sql)
 }
 
 #[track_caller]
 fn answers(cluster: &Cluster, variable: &str, sql: &str, expected: &str) {
-    eventually(20, sql, || {
-        let answer = ask(cluster, variable, sql)?;
-        holds(answer == expected, || answer)
-    });
+    application::answers(cluster, "app", variable, sql, expected);
 }
 
 #[test]
@@ -74,7 +46,7 @@ fn link_reaches_primary_and_standbys_on_17() {
     let Some(cluster) = Cluster::up(plan(17, 3)) else {
         return;
     };
-    apply_application(&cluster);
+    application::apply(&cluster, "app", cluster.plan.major);
     let before: Vec<_> = (0..3).map(|pod| cluster.container_id(pod)).collect();
     link(&cluster, &["--reads", "--load-balance"]);
     answers(&cluster, "DATABASE_URL", "SELECT pg_is_in_recovery()", "f");
@@ -119,7 +91,7 @@ fn link_reaches_primary_and_standbys_on_15() {
     let Some(cluster) = Cluster::up(plan(15, 2)) else {
         return;
     };
-    apply_application(&cluster);
+    application::apply(&cluster, "app", cluster.plan.major);
     link(&cluster, &["--reads"]);
     answers(&cluster, "DATABASE_URL", "SELECT pg_is_in_recovery()", "f");
     answers(

@@ -70,6 +70,26 @@ fn special_characters_survive_with_both_tool_sets() {
     }
 }
 
+/// What `follow_record` leaves in the passfile, with an older password in the pod's environment and a
+/// newer one put there by a rotation.
+fn after_following(tools: Tools, receiver: &str) -> String {
+    let sandbox = Sandbox::new(tools);
+    sandbox.output(&format!(
+        "REPLICATION_PASSWORD=newer && write_passfile && REPLICATION_PASSWORD=older ENV_REPLICATION_PASSWORD=older\n\
+         receiver_runs() {{ {receiver}; }}\nsession() {{ echo 1; }}\n\
+         trap '' HUP; CHILD=$$ V_PRIMARY=0 V_EPOCH=1; follow_record; stored_password >\"$SANDBOX/stored\"\n"
+    ));
+    sandbox.read("stored")
+}
+
+#[test]
+fn a_standby_that_streams_leaves_a_rotated_password_alone() {
+    for tools in TOOLS {
+        assert_eq!(after_following(tools, "true"), "newer");
+        assert_eq!(after_following(tools, "false"), "older", "which logs in");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]

@@ -46,9 +46,27 @@ said() {
     "SELECT application_name"*) cat "$here/follow-$1" 2>/dev/null ;;
     "SELECT pg_current_wal_lsn()") echo 0/5000148 ;;
     *".history"*) printf '2\n1 0/5000148\n' ;;
+    *rolpassword*) cat "$here/verifier" ;;
+    *"ALTER ROLE"*)
+      if [ -s "$here/alter" ]; then
+        cat "$here/alter" >&2
+        exit 3
+      fi
+      ;;
     *) cat "$here/says-$1" ;;
   esac
   return 0
+}
+
+# as_postgres NAME COMMAND...: a passfile is kept beside this file, a login by one has an answer.
+as_postgres() {
+  local name=$1
+  case "$*" in
+    *PGPASSFILE=*)
+      [ ! -s "$here/proof-$name" ] || { cat "$here/proof-$name" >&2; exit 2; }
+      ;;
+    *) cat >>"$here/passfile-$name" ;;
+  esac
 }
 
 # becomes NAME STATE: of a container in `pods` that lets itself be changed.
@@ -75,6 +93,9 @@ case "$*" in
     cat "$here/login" >&2
     [ ! -s "$here/login" ] || exit 2
     ;;
+  "exec -i --user postgres "*) as_postgres "${@:5}" ;;
+  "volume inspect "*) [ -e "$here/volumes" ] ;;
+  "run --rm -i "*) cat >>"$here/passfile-volume" ;;
   "exec -i "*"--host=127.0.0.1"*)
     if [ -e "$here/trusts-nobody" ]; then
       echo "psql: error: fe_sendauth: no password supplied" >&2

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
+/// What the server stores of the password before a rotation.
+pub(crate) const VERIFIER: &str = "SCRAM-SHA-256$4096:b2xk$b2xk:b2xk\n";
+
 /// A primary that these standbys stream from.
 pub(crate) fn primary(standbys: &[u16]) -> Value {
     let row = |pod: &u16| {
@@ -45,6 +48,8 @@ impl World {
     /// The pods run, pod 0 as the primary, and the others stream from it.
     pub(crate) fn forms(&self, replicas: u16) {
         self.prepare("login", "");
+        self.prepare("alter", "");
+        self.prepare("verifier", VERIFIER);
         self.prepare("cluster_id", "0123456789abcdef0123456789abcdef");
         let standbys: Vec<_> = (1..replicas).collect();
         self.says(0, &[primary(&standbys), inventory()]);

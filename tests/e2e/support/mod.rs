@@ -1,5 +1,6 @@
 //! What every end-to-end test needs.
 
+pub mod application;
 mod cluster;
 mod docker;
 mod leftovers;

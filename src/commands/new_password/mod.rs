@@ -1,0 +1,97 @@
+//! `new-password`: the superuser or the replication role gets another password, and everybody who
+//! needs it learns it.
+
+mod replication;
+mod superuser;
+
+use crate::cluster::Cluster;
+use crate::cluster::rotation::NewPassword;
+use crate::commands::args::ReplyArgs;
+use crate::context::{Caller, Context};
+use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
+use crate::model::topology_record::State;
+use crate::output::Reply;
+
+/// Give the database a new password, and every linked application with it
+///
+/// The superuser's role is changed first and a fresh login proves the new password; when that fails,
+/// the old one is put back. Then the config and the URLs of all linked applications change, and the
+/// applications restart. Sessions that are open stay open. The pods restart once, one after the
+/// other, so that their environment agrees; with --no-restart that waits for the next apply, and
+/// nothing needs it before.
+///
+/// With --replication it is the password that standbys connect with. Nothing restarts, and the
+/// standbys go on streaming; the next apply replaces the pods once.
+///
+/// The password is generated: vd config <cluster> get POSTGRES_PASSWORD shows it. A password field
+/// in the block has to be removed before the next apply. Run again after anything went wrong: that
+/// sets yet another one everywhere.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vd pg:new-password clowk-lp/db
+  vd pg:new-password clowk-lp/db --no-restart
+  vd pg:new-password clowk-lp/db --replication")]
+pub(crate) struct Args {
+    /// The cluster, as <scope>/<name>
+    cluster: ResourceRef,
+
+    /// Leave the pods' environment to the next apply
+    #[arg(long)]
+    no_restart: bool,
+
+    /// Change the password of the replication role instead
+    #[arg(long)]
+    replication: bool,
+
+    #[command(flatten)]
+    reply: ReplyArgs,
+}
+
+impl Args {
+    pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
+        let session = context.session()?;
+        self.check_caller(&session.caller)?;
+        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        check_steady(&cluster)?;
+        let new = NewPassword::generate(context.random)?;
+        if self.replication {
+            replication::rotate_role(&cluster, context, &new)
+        } else {
+            self.rotate_superuser(&cluster, context, &session, &new)
+        }
+    }
+}
+
+impl Args {
+    /// By hand nobody carries out the actions, and everybody would be left with the old password.
+    fn check_caller(&self, caller: &Caller) -> Result<()> {
+        if *caller == Caller::Controller {
+            return Ok(());
+        }
+        let reference = &self.cluster;
+        Err(Refusal::new(
+            format!(
+                "{reference}: a new password has to reach the config, which only the controller changes"
+            ),
+            format!("run it as vd pg:new-password {reference}"),
+        ))
+    }
+}
+
+/// While roles change, it is not certain whose password would be changed.
+fn check_steady(cluster: &Cluster) -> Result<()> {
+    let reference = &cluster.reference;
+    let what = match cluster.record.as_ref().map(|record| &record.state) {
+        None | Some(State::Steady) => return Ok(()),
+        Some(State::Maintenance) => "in maintenance",
+        Some(State::Handover { .. }) => "in the middle of a handover",
+    };
+    Err(Refusal::new(
+        format!("{reference}: the cluster is {what}"),
+        format!(
+            "nothing was changed; run it again afterwards (vd pg:info {reference} shows how far it is)"
+        ),
+    ))
+}
