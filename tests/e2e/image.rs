@@ -86,6 +86,11 @@ fn a_mistyped_setting_does_not_take_the_database_down() {
             let log = cluster.log(pod);
             assert!(log.contains("voodu: ") && log.contains(word), "{log}");
         }
+        let check = cluster
+            .platform
+            .vd(["pg:info", &format!("{}/db", cluster.scope), "--check"]);
+        let found = check.stdout.matches("runs with older settings").count();
+        assert_eq!((check.status, found), (1, 2), "{check:?}");
     }
     cluster.plan.block = "pg_config = { work_mem = \"5MB\" }".into();
     cluster.apply();

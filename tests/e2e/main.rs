@@ -19,6 +19,7 @@ mod guard;
 mod handover;
 mod hostile;
 mod image;
+mod info;
 mod link;
 mod psql;
 mod rejoin;
