@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::model::compression::Compression;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::retention::{Flags, MaxAge};
 use crate::output::Reply;
@@ -25,6 +26,33 @@ impl RetentionArgs {
         Flags {
             keep: self.keep,
             max_age: self.max_age,
+        }
+    }
+}
+
+/// How a dump is compressed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompressArgs {
+    /// Compress with gzip:1 to gzip:9, none, and from postgres 16 on zstd:1 to zstd:19 or lz4:1 to
+    /// lz4:12; without it BACKUP_COMPRESS of the config decides, else gzip:6
+    #[arg(long, value_name = "METHOD")]
+    compress: Option<Compression>,
+
+    /// What vd makes of the level: it splits words at a colon
+    #[arg(hide = true)]
+    level: Option<u8>,
+}
+
+impl CompressArgs {
+    /// What was said; the config decides the rest.
+    pub(crate) fn chosen(&self) -> Result<Option<Compression>> {
+        match (self.compress, self.level) {
+            (chosen, None) => Ok(chosen),
+            (Some(chosen), Some(level)) => chosen.at_level(level).map(Some),
+            (None, Some(level)) => Err(Refusal::new(
+                format!("the argument {level} belongs to nothing"),
+                "leave it out",
+            )),
         }
     }
 }

@@ -26,6 +26,13 @@ impl Default for Compression {
 const FIRST_WITH_METHODS: u32 = 16;
 
 impl Compression {
+    /// The same method at another level.
+    pub(crate) fn at_level(self, level: u8) -> Result<Self> {
+        let method = self.to_string();
+        let method = method.split(':').next().unwrap_or_default();
+        format!("{method}:{level}").parse()
+    }
+
     /// The value of `pg_dump -Z`, in a spelling that this major version reads.
     pub(crate) fn of_version(self, major: u32) -> Result<String> {
         match self {
@@ -110,6 +117,14 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn another_level() {
+        let zstd = read("zstd").unwrap();
+        assert_eq!(zstd.at_level(9).unwrap().to_string(), "zstd:9");
+        assert!(zstd.at_level(20).is_err());
+        assert!(Compression::None.at_level(1).is_err());
     }
 
     #[test]

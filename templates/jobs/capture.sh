@@ -116,7 +116,9 @@ not_held() {
 }
 
 # dump: to a file that was not there before, so that nothing planted under its
-# name is written to.
+# name is written to. pg_dump opens what it finds open already: through standard
+# output it would not go back and note where each table begins, and what it adds
+# at the end instead can be cut off without anybody noticing.
 dump() {
   local out
   is_absent "$PARTIAL" || fail "$PARTIAL is already there"
@@ -129,7 +131,7 @@ dump() {
 
   report &
   HELPERS+=("$!")
-  start pg_dump "--dbname=host=127.0.0.1 $LOGIN" --no-password -F c -Z "$COMPRESS" 1>&"$out" 2>"$PROBLEMS"
+  start pg_dump "--dbname=host=127.0.0.1 $LOGIN" --no-password -F c -Z "$COMPRESS" -f "/dev/fd/$out" 2>"$PROBLEMS"
   finish || dump_failed "$?"
   dismiss
   cat "$PROBLEMS"
@@ -198,12 +200,13 @@ verify_others() {
 # prune: what was over the limits when the capture was asked for, now that this
 # one has succeeded.
 prune() {
-  local name ids=''
+  local name ids='' count=0
   for name in ${EXPIRED[@]+"${EXPIRED[@]}"}; do
     is_file "$BACKUPS/$name" || continue
-    rm -f -- "$BACKUPS/$name" "$BACKUPS/$name.sha256" && ids="$ids, ${name%%-*}"
+    rm -f -- "$BACKUPS/$name" "$BACKUPS/$name.sha256" || continue
+    count=$((count + 1)) ids="$ids, ${name%%-*}"
   done
-  [ -z "$ids" ] || say "retention ($RETENTION): pruned $(wc -w <<<"$ids") backup(s): ${ids#, }"
+  [ "$count" -eq 0 ] || say "retention ($RETENTION): pruned $count backup(s): ${ids#, }"
 }
 
 capture() {

@@ -11,7 +11,7 @@ fn run(program: &str, arguments: &[&str]) {
 }
 
 /// Ends the daemon as its service manager or a reboot would, and brings it back.
-fn restart_daemon() {
+pub fn restart_daemon() {
     let pid = std::fs::read_to_string("/var/run/docker.pid").expect("a daemon with a pid file");
     let process = Path::new("/proc").join(pid.trim());
     run("kill", &["-TERM", pid.trim()]);

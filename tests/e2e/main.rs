@@ -11,6 +11,7 @@
 
 mod support;
 
+mod backups;
 mod behind;
 mod daemon;
 mod expose;

@@ -4,7 +4,7 @@ use crate::backups::capture::{Capture, Plan, check_role};
 use crate::backups::directory::Directory;
 use crate::backups::place;
 use crate::cluster::Cluster;
-use crate::commands::args::{ReplyArgs, RetentionArgs};
+use crate::commands::args::{CompressArgs, ReplyArgs, RetentionArgs};
 use crate::context::Context;
 use crate::docker::follow::follow;
 use crate::model::bucket::keys;
@@ -32,7 +32,7 @@ Examples:
   vd pg:backups:capture clowk-lp/db
   vd pg:backups:capture clowk-lp/db --follow
   vd pg:backups:capture clowk-lp/db --from-replica 1 --follow
-  vd pg:backups:capture clowk-lp/db --keep 14 --max-age 4w --compress zstd:3")]
+  vd pg:backups:capture clowk-lp/db --keep 14 --max-age 4w --compress=zstd:3")]
 pub(crate) struct Args {
     /// The cluster, as <scope>/<name>
     cluster: ResourceRef,
@@ -48,10 +48,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     retention: RetentionArgs,
 
-    /// Compress so: gzip:1 to gzip:9, none, and from postgres 16 on zstd:1 to zstd:19 or lz4:1 to
-    /// lz4:12; without it BACKUP_COMPRESS of the config, else gzip:6
-    #[arg(long, value_name = "METHOD")]
-    compress: Option<Compression>,
+    #[command(flatten)]
+    compress: CompressArgs,
 
     #[command(flatten)]
     reply: ReplyArgs,
@@ -101,7 +99,7 @@ impl Args {
     }
 
     fn compression(&self, cluster: &Cluster) -> Result<Compression> {
-        if let Some(compression) = self.compress {
+        if let Some(compression) = self.compress.chosen()? {
             return Ok(compression);
         }
         let vars = cluster.vars();

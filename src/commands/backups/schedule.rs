@@ -4,7 +4,7 @@ use hcl::{Block, Body};
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::commands::args::{OutputArgs, RetentionArgs};
+use crate::commands::args::{CompressArgs, OutputArgs, RetentionArgs};
 use crate::context::Context;
 use crate::model::compression::Compression;
 use crate::model::cron::Cron;
@@ -40,9 +40,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     retention: RetentionArgs,
 
-    /// Compress so, as backups:capture does
-    #[arg(long, value_name = "METHOD")]
-    compress: Option<Compression>,
+    #[command(flatten)]
+    compress: CompressArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -55,18 +54,18 @@ impl Args {
         if let Some(replica) = self.from_replica {
             cluster.topology()?.member(replica)?;
         }
-        let block = hcl::to_string(&self.block())?;
+        let command = self.command(self.compress.chosen()?);
+        let block = hcl::to_string(&self.block(&command))?;
         let text = format!(
             "# Add this to your voodu.hcl, then run `vd apply`:\n{block}\n\
              # To remove the schedule later: delete the block + run `vd apply --prune`."
         );
-        let document =
-            json!({"schedule": self.at.to_string(), "command": self.command(), "hcl": block});
+        let document = json!({"schedule": self.at.to_string(), "command": command, "hcl": block});
         self.output.reply(document, || Ok(text))
     }
 
     /// `vd` asks the controller on the host's loopback interface, which only the host's network has.
-    fn block(&self) -> Body {
+    fn block(&self, command: &str) -> Body {
         let name = format!("{}-backup", self.cluster.name());
         let block = Block::builder("cronjob")
             .add_label(self.cluster.scope())
@@ -76,24 +75,21 @@ impl Args {
             .add_attribute(("network_mode", "host"))
             .add_attribute((
                 "command",
-                vec!["bash".to_owned(), "-c".to_owned(), self.command()],
+                vec!["bash".to_owned(), "-c".to_owned(), command.to_owned()],
             ));
         Body::builder().add_block(block.build()).build()
     }
 
-    /// No value in it needs a shell's quotes: all are names, numbers and words.
-    fn command(&self) -> String {
+    /// No value in it needs a shell's quotes: all are names, numbers and words. The equals sign keeps
+    /// `vd` from splitting one at its colon.
+    fn command(&self, compress: Option<Compression>) -> String {
         let flags = self.retention.flags();
-        let flag = |name: &str, value: Option<String>| {
-            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
-        };
-        [
-            format!("vd pg:backups:capture {}", self.cluster),
-            flag("from-replica", self.from_replica.map(|it| it.to_string())),
-            flag("keep", flags.keep.map(|it| it.to_string())),
-            flag("max-age", flags.max_age.map(|it| it.to_string())),
-            flag("compress", self.compress.map(|it| it.to_string())),
-        ]
-        .concat()
+        let replica = self.from_replica.map(|it| format!(" --from-replica {it}"));
+        let keep = flags.keep.map(|it| format!(" --keep {it}"));
+        let max_age = flags.max_age.map(|it| format!(" --max-age {it}"));
+        let compress = compress.map(|it| format!(" --compress={it}"));
+        let flags = [replica, keep, max_age, compress].into_iter().flatten();
+        let flags: String = flags.collect();
+        format!("vd pg:backups:capture {}{flags}", self.cluster)
     }
 }

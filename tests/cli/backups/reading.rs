@@ -191,7 +191,7 @@ cronjob \"clowk-lp\" \"db-backup\" {
     let document = world.answer(&[&schedule[..], &all].concat()).document();
     assert_eq!(
         document["command"],
-        "vd pg:backups:capture clowk-lp/db --keep 30 --max-age 14d --compress zstd:3"
+        "vd pg:backups:capture clowk-lp/db --keep 30 --max-age 14d --compress=zstd:3"
     );
     world.assert_only_asked();
 }
