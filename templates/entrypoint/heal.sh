@@ -12,26 +12,40 @@ tend_standby() {
 
 # heal_standby: the primary keeps a limited amount of WAL and no slots. A standby
 # that needs a segment which is gone will never stream again, so it starts over
-# from a fresh copy. Returns 1 after it stopped the server for that.
+# from a fresh copy. One that has more than the primary cannot follow it either, and
+# rejoins once an operator gave that up. Returns 1 after it stopped the server.
 heal_standby() {
   local position seen_before=$STUCK_AT
   position=$(stuck_position)
   # While the position still moves, this pod replays WAL that it has.
   STUCK_AT=$position
   [ -n "$position" ] && [ "$position" = "$seen_before" ] || return 0
-  [ "$(wal_is_gone "$position")" = t ] || return 0
-  say "pod $V_PRIMARY no longer has the WAL that this standby needs after $position: cloning it again"
-  RECLONE=1
+  case $(wal_is_gone "$position") in
+    t)
+      say "pod $V_PRIMARY no longer has the WAL that this standby needs after $position: cloning it again"
+      RECLONE=1
+      ;;
+    f)
+      [ "$V_REJOIN" = "$ORDINAL" ] || return 0
+      say "this standby does not come to follow pod $V_PRIMARY, and what only it has was given up"
+      DIVERGED=1
+      ;;
+    *) return 0 ;;
+  esac
   stop_server
   return 1
 }
 
-# receiver_runs: looks for the WAL receiver among the processes, without a fork.
+# receiver_runs: looks for the WAL receiver among the processes, without a fork. One
+# that is idle has nothing that it could receive.
 receiver_runs() {
   local file title
   for file in /proc/[0-9]*/cmdline; do
     { IFS= read -r -d '' title <"$file"; } 2>/dev/null
-    [[ $title != "postgres: walreceiver"* ]] || return 0
+    case $title in
+      "postgres: walreceiver idle"*) return 1 ;;
+      "postgres: walreceiver"*) return 0 ;;
+    esac
   done
   return 1
 }

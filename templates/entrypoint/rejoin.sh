@@ -14,10 +14,12 @@ act_follow_clean() {
   { make_standby && sync "$PGDATA"; } || die "cannot write in $PGDATA"
 }
 
-# act_rejoin: an operator gave this pod's own commits up. Rewinds the data to
+# act_rejoin: an operator gave this pod's own commits up. It may also be a standby
+# that has more than the new primary. Rewinds the data to
 # where the primary's history branched off; where that cannot be done, copies the
 # primary. What is there is not touched before one of the two is known to work.
 act_rejoin() {
+  DIVERGED=''
   check_major
   choose_password "$V_PRIMARY"
   write_passfile || die "cannot write in $VOLUME"
