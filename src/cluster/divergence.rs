@@ -41,7 +41,7 @@ impl Divergence {
         let volumes = format!("{container}:ro");
         let image = members
             .docker
-            .image(&container)
+            .image_of(&container)
             .map_err(|failure| failure.to_string())?;
         let run = [
             "run",

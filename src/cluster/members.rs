@@ -68,6 +68,14 @@ impl Members<'_> {
         Ok(names.lines().filter_map(ordinal).collect())
     }
 
+    /// The last thing that a pod's script said in the last seconds with these words in it.
+    pub(crate) fn last_words(&self, pod: Ordinal, seconds: u64, words: &str) -> Option<String> {
+        let log = self.docker.recent_log(&self.container(pod), seconds).ok()?;
+        let mut said = log.lines().filter_map(|line| line.strip_prefix("voodu: "));
+        let line = said.rfind(|line| line.contains(words))?;
+        Some(line.chars().filter(|c| !c.is_control()).take(200).collect())
+    }
+
     fn with<T>(&self, pod: Ordinal, question: impl FnOnce(Psql<'_>) -> T) -> T {
         let container = self.container(pod);
         let login = Login::to(&self.cluster.deployed);

@@ -27,18 +27,12 @@ impl Docker<'_> {
         self.change(&["restart", container], limit)
     }
 
-    /// The image that a container was made from, by its id.
-    pub(crate) fn image(&self, container: &str) -> Result<String, Failure> {
-        let question = [
-            "inspect",
-            "--type",
-            "container",
-            "--format",
-            "{{.Image}}",
-            container,
-        ];
-        let printed = self.ask(&Invocation::docker(question))?;
-        Ok(printed.trim().to_owned())
+    /// What a container wrote to its log in the last seconds.
+    pub(crate) fn recent_log(&self, container: &str, seconds: u64) -> Result<String, Failure> {
+        let since = format!("{seconds}s");
+        let question = ["logs", "--since", &since, "--tail", "200", container];
+        let output = self.capture(&Invocation::docker(question))?;
+        Ok(output.stdout + &output.stderr)
     }
 
     /// Whether a command inside a container succeeds.

@@ -22,6 +22,7 @@ mod hostile;
 mod image;
 mod info;
 mod link;
+mod promote;
 mod psql;
 mod rejoin;
 mod restart;

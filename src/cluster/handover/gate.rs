@@ -57,7 +57,8 @@ pub(crate) fn plan(facts: Facts<'_>, wish: &Wish) -> Result<Plan> {
     let way = facts.way(wish)?;
     let notes = match way {
         Way::Finish | Way::Resume | Way::Establish => Vec::new(),
-        Way::HandOver { .. } | Way::TakeOver { .. } => facts.notes(wish),
+        Way::HandOver { .. } => facts.notes(wish),
+        Way::TakeOver { .. } => [facts.notes(wish), facts.passed_over(wish)].concat(),
     };
     Ok(Plan { way, notes })
 }

@@ -203,6 +203,12 @@ fn a_standby_that_has_more_is_not_passed_over_silently() {
     let mut allowed = ahead(1, "0/5000248");
     allowed.wish.allow_lag = true;
     allowed.goes(&way);
+    let note = &allowed.plan().unwrap().notes[0];
+    assert!(
+        note.contains("s-db.2 has more than pod 1")
+            && note.ends_with("vd pg:rejoin s/db --replica 2"),
+        "{note}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::cluster::handover::gate::{Facts, Wish};
 use crate::cluster::survey::{PodReport, Silence, State as Container};
 use crate::model::byte_size::ByteSize;
+use crate::model::lsn::Lsn;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
 use crate::postgres::server::Server;
@@ -158,7 +159,6 @@ impl<'a> Facts<'a> {
         let others = self.survey.pods.iter();
         let others =
             others.filter(|pod| pod.ordinal != primary && pod.ordinal != standby.pod.ordinal);
-        let reached = |server: &Server| (server.timeline, server.reached());
         let known = others.filter_map(|pod| Some((pod, pod.server()?)));
         let (pod, server) = known.max_by_key(|(_, server)| reached(server))?;
         if reached(server) <= reached(standby.server) {
@@ -180,6 +180,30 @@ impl<'a> Facts<'a> {
             others.filter(|pod| pod.ordinal != record.primary && pod.ordinal != wish.target);
         others.filter_map(|pod| note(pod, primary, wish)).collect()
     }
+
+    /// The standbys that have more than the target: they could not follow it.
+    pub(super) fn passed_over(self, wish: &Wish) -> Vec<String> {
+        let (cluster, target) = (self.cluster, wish.target);
+        let Some(least) = self.survey.pod(target).and_then(PodReport::server) else {
+            return Vec::new();
+        };
+        let more = |pod: &&PodReport| {
+            let server = pod.server().filter(|server| server.in_recovery);
+            server.is_some_and(|server| reached(server) > reached(least))
+        };
+        let note = |pod: &PodReport| {
+            let (name, ordinal) = (&pod.container, pod.ordinal);
+            format!(
+                "{name} has more than pod {target}, and can follow it once that is given up: vd pg:rejoin {cluster} --replica {ordinal}"
+            )
+        };
+        self.survey.pods.iter().filter(more).map(note).collect()
+    }
+}
+
+/// How far a server is, over all timelines.
+fn reached(server: &Server) -> (u32, Option<Lsn>) {
+    (server.timeline, server.reached())
 }
 
 fn note(pod: &PodReport, primary: Option<&Server>, wish: &Wish) -> Option<String> {

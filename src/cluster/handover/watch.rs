@@ -160,6 +160,12 @@ impl Handover<'_> {
         } else {
             (primary, "did not stop cleanly in time")
         };
+        // Either of them may have decided it, and says why.
+        let seconds = self.journal.elapsed().as_secs() + 1;
+        let said = [who, primary, target]
+            .iter()
+            .find_map(|pod| self.members.last_words(*pod, seconds, " the role back"));
+        let reason = said.unwrap_or_else(|| format!("pod {who} {reason}"));
         let writable = if self.accepts_writes(primary) {
             format!("and pod {primary} accepts writes again as the primary")
         } else {
@@ -167,7 +173,7 @@ impl Handover<'_> {
         };
         refuse(
             format!(
-                "pod {who} {reason}: the handover was called off, {writable}; nothing was lost"
+                "the handover to pod {target} was called off, {writable}; nothing was lost ({reason})"
             ),
             format!(
                 "the log of pod {who} says more: docker logs {}",

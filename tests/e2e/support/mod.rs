@@ -4,6 +4,7 @@ pub mod application;
 mod cluster;
 mod docker;
 mod leftovers;
+mod load;
 mod misfortune;
 mod plugin;
 mod record;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, Plan};
 pub use docker::{docker, docker_ok};
+pub use load::Load;
 
 /// Tries `probe` until it gives something, or fails after `seconds` with what it last said.
 #[track_caller]

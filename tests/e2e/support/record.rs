@@ -16,6 +16,13 @@ impl Cluster {
         fs::read_to_string(self.backups().join(".topology")).unwrap_or_default()
     }
 
+    /// The recorded primary.
+    pub fn primary(&self) -> u16 {
+        field(&self.record(), "primary=")
+            .parse()
+            .expect("an ordinal")
+    }
+
     /// Puts a text in the record's place, as a file rename does.
     pub fn write_record(&self, text: &str) {
         let temporary = self.backups().join(".by-the-test");
@@ -52,10 +59,7 @@ impl Cluster {
 
     /// Writes into the record that an operator wants this pod back as a standby.
     pub fn ask_to_rejoin(&self, ordinal: u16) {
-        let primary = field(&self.record(), "primary=")
-            .parse()
-            .expect("an ordinal");
-        self.move_record_with(primary, &format!("rejoin={ordinal}\n"));
+        self.move_record_with(self.primary(), &format!("rejoin={ordinal}\n"));
     }
 }
 
