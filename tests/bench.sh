@@ -194,6 +194,9 @@ measure_demo() {
   figure "again, with the cluster there" "$again s" "< 5 s"
 }
 
+# shellcheck source=tests/bench/commands.sh
+. tests/bench/commands.sh
+
 # --- All of it ----------------------------------------------------------------
 
 have_docker() {
@@ -213,8 +216,9 @@ measure_expand
 if have_docker; then
   measure_cold_start
   measure_idle "$scope-$rounds"
+  measure_commands "$scope-$rounds"
   remove_scope "$scope-$rounds"
   measure_demo
 else
-  say "NO DOCKER: cold start, idle cost and make demo were not measured"
+  say "NO DOCKER: cold start, idle cost, commands and make demo were not measured"
 fi
