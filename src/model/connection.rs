@@ -207,6 +207,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn every_name_is_in_a_url_as_it_is(name in "[A-Za-z_][A-Za-z0-9_]{0,62}") {
+            prop_assert_eq!(percent::encode(&name), name);
+        }
+
+        #[test]
         fn every_url_is_recognised_after_a_rotation_and_a_promotion(
             old in "[!-~]{1,20}", primary in 0..3u8, balanced: bool
         ) {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use voodu_standin::Fault;
 
 use crate::support::pods::standby;
 use crate::support::world::{WEB, World, cluster};
@@ -280,6 +281,26 @@ fn a_standby_that_cannot_log_in_is_named_and_all_of_them_undo_it() {
         .value("clowk-lp", "db", "POSTGRES_REPLICATION_PASSWORD")
         .unwrap();
     assert!(file(&world, "passfile-clowk-lp-db.1").ends_with(&format!("*:*:*:replicator:{old}\n")));
+}
+
+#[test]
+fn a_config_that_could_not_be_written_is_repaired_by_the_next_run() {
+    for name in ["db", "web"] {
+        let world = linked(1);
+        let before = world.value("clowk-lp", "web", "DATABASE_URL");
+        world.platform.set_fault(Fault::BucketOf(name));
+        let output = world.vd(&["pg:new-password", "clowk-lp/db", "--no-restart"]);
+        assert!(
+            output.status == 1 && output.stderr.contains("(config_set)"),
+            "{output:?}"
+        );
+        assert_eq!(world.value("clowk-lp", "web", "DATABASE_URL"), before);
+        world.platform.set_fault(None);
+        world.vd_ok(&["pg:new-password", "clowk-lp/db", "--no-restart"]);
+        let password = world.value("clowk-lp", "db", "POSTGRES_PASSWORD").unwrap();
+        let url = world.value("clowk-lp", "web", "DATABASE_URL").unwrap();
+        assert!(url.contains(&password), "both have the last one");
+    }
 }
 
 #[test]

@@ -4,8 +4,6 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
 use voodu_standin::Vars;
 
 use crate::support::{Cluster, Plan, application, eventually, holds};
@@ -119,22 +117,8 @@ fn any_password(count: usize) {
     let Some(cluster) = Cluster::up(plan(17, 1)) else {
         return;
     };
-    let block = format!("job \"{}\" \"app\" {{\n image = \"i\"\n}}\n", cluster.scope);
-    cluster.platform.apply_hcl(&block).expect("apply the job");
-    let mut runner = TestRunner::deterministic();
-    let passwords = "[!-~ é§€😀]{1,40}".prop_filter("refused", |text| {
-        text.trim() == text && !text.contains("${")
-    });
     let mut script = vec!["set -e".to_owned()];
-    for _ in 0..count {
-        let password = passwords.new_tree(&mut runner).expect("generate").current();
-        let vars = Vars::from([("POSTGRES_PASSWORD".to_owned(), password.clone())]);
-        cluster
-            .platform
-            .seed_bucket(&cluster.scope, "db", &vars)
-            .expect("seed");
-        link(&cluster, &[]);
-        let url = cluster.platform.bucket(&cluster.scope, "app")["DATABASE_URL"].clone();
+    for (password, url) in application::urls_of_any_password(&cluster, count) {
         let sql = format!("ALTER ROLE appuser PASSWORD $pw${password}$pw$");
         let (sql, url) = (word(&sql), word(&url));
         script.push(format!("psql -XAtq -U appuser -d appdata -p 5433 -c {sql}"));

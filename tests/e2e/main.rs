@@ -14,6 +14,7 @@ mod support;
 mod backups;
 mod behind;
 mod daemon;
+mod drivers;
 mod expose;
 mod formation;
 mod guard;

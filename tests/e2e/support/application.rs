@@ -1,5 +1,9 @@
 //! Applications that have libpq, and what they see.
 
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+use voodu_standin::Vars;
+
 use super::{Cluster, docker, eventually, holds};
 
 /// Applies an application with the libpq of that major version.
@@ -45,4 +49,26 @@ pub fn answers(cluster: &Cluster, name: &str, variable: &str, sql: &str, expecte
         let answer = ask(cluster, name, variable, sql)?;
         holds(answer == expected, || answer)
     });
+}
+
+/// Generated passwords, each with the URL that `link` stores for it.
+pub fn urls_of_any_password(cluster: &Cluster, count: usize) -> Vec<(String, String)> {
+    let block = format!("job \"{}\" \"app\" {{\n image = \"i\"\n}}\n", cluster.scope);
+    cluster.platform.apply_hcl(&block).expect("apply the job");
+    let mut runner = TestRunner::deterministic();
+    let passwords = "[!-~ é§€😀]{1,40}".prop_filter("refused", |text| {
+        text.trim() == text && !text.contains("${")
+    });
+    let one = |_| {
+        let password = passwords.new_tree(&mut runner).expect("generate").current();
+        let vars = Vars::from([("POSTGRES_PASSWORD".to_owned(), password.clone())]);
+        let platform = &cluster.platform;
+        platform
+            .seed_bucket(&cluster.scope, "db", &vars)
+            .expect("seed");
+        link(cluster, "app", &[]);
+        let url = platform.bucket(&cluster.scope, "app")["DATABASE_URL"].clone();
+        (password, url)
+    };
+    (0..count).map(one).collect()
 }

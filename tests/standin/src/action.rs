@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::controller::Controller;
 use crate::event::Event;
+use crate::http::Fault;
 use crate::manifest::{Kind, Manifest, ResourceId};
 use crate::refusal::Refusal;
 use crate::wire::wire;
@@ -140,6 +141,13 @@ impl Controller {
     fn config_set(&self, action: &Action) -> Result<String, Refusal> {
         if action.kv.is_empty() {
             return Err(Refusal::internal("config_set requires non-empty kv"));
+        }
+        if self
+            .traffic
+            .fault()
+            .is_some_and(|fault| matches!(fault, Fault::BucketOf(name) if name == action.name))
+        {
+            return Err(Refusal::internal("etcdserver: request timed out"));
         }
         self.store.patch_bucket(&action.id(), &action.kv)?;
         let keys: Vec<&str> = action.kv.keys().map(String::as_str).collect();

@@ -102,7 +102,7 @@ fn answer(controller: &Arc<Controller>, request: &Request) -> Answer {
             thread::sleep(delay);
             routes::route(controller, request)
         }
-        Some(Fault::Down) | None => routes::route(controller, request),
+        Some(Fault::Down | Fault::BucketOf(_)) | None => routes::route(controller, request),
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Fault {
     Garbage,
     /// The right answer, late.
     Slow(Duration),
+    /// Questions are answered well; the store takes no change of the buckets of that name.
+    BucketOf(&'static str),
 }
 
 /// The address that [`Fault::Down`] hands out.
