@@ -13,7 +13,7 @@ data_shape() {
     SHAPE=empty
   elif [ ! -s "$PGDATA/PG_VERSION" ] || [ ! -f "$PGDATA/global/pg_control" ]; then
     SHAPE=unknown
-  elif [ -z "$DIVERGED" ] && { [ -e "$PGDATA/standby.signal" ] || [ -e "$PGDATA/recovery.signal" ]; }; then
+  elif [ -e "$PGDATA/standby.signal" ] || [ -e "$PGDATA/recovery.signal" ]; then
     SHAPE=standby
   else
     SHAPE=primary

@@ -25,7 +25,7 @@ decide() {
     me:standby:ours) ACTION=promote ;;
     me:standby:none | me:clone:none) ACTION=wait_for_record ;;
     other:empty:* | other:init:* | other:fresh:* | other:clone:*) ACTION=clone ;;
-    other:standby:*) ACTION=follow ;;
+    other:standby:*) decide_standby ;;
     other:primary:*) decide_old_primary ;;
   esac
   # While a handover runs nobody starts writable.
@@ -33,6 +33,17 @@ decide() {
     handover:run_primary) ACTION=hand_over ;;
     handover:promote) ACTION=take_back ;;
   esac
+}
+
+# decide_standby: a standby can have WAL that the primary never got, and then it
+# cannot follow. It is asked to rejoin once: after that it follows like any other.
+decide_standby() {
+  ACTION=follow
+  if [ "$V_REJOIN" != "$ORDINAL" ]; then
+    REJOINED=''
+  elif [ -z "$REJOINED" ]; then
+    ACTION=rejoin
+  fi
 }
 
 # decide_old_primary: the data may hold commits that nobody else has, unless the

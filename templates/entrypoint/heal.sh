@@ -3,7 +3,7 @@
 # tend_standby: every 10 s. Returns 1 after the server was stopped.
 tend_standby() {
   if receiver_runs; then
-    STUCK_AT=''
+    STUCK_AT='' BRANCHED_OFF=''
     [ "$V_REJOIN" != "$ORDINAL" ] || record_close_rejoin
     return 0
   fi
@@ -12,26 +12,22 @@ tend_standby() {
 
 # heal_standby: the primary keeps a limited amount of WAL and no slots. A standby
 # that needs a segment which is gone will never stream again, so it starts over
-# from a fresh copy. One that has more than the primary cannot follow it either, and
-# rejoins once an operator gave that up. Returns 1 after it stopped the server.
+# from a fresh copy. One that has more than the primary cannot follow it either: it
+# says so, and rejoins once an operator gave that up. Returns 1 after it stopped the
+# server.
 heal_standby() {
   local position seen_before=$STUCK_AT
   position=$(stuck_position)
   # While the position still moves, this pod replays WAL that it has.
   STUCK_AT=$position
   [ -n "$position" ] && [ "$position" = "$seen_before" ] || return 0
-  case $(wal_is_gone "$position") in
-    t)
-      say "pod $V_PRIMARY no longer has the WAL that this standby needs after $position: cloning it again"
-      RECLONE=1
-      ;;
-    f)
-      [ "$V_REJOIN" = "$ORDINAL" ] || return 0
-      say "this standby does not come to follow pod $V_PRIMARY, and what only it has was given up"
-      DIVERGED=1
-      ;;
-    *) return 0 ;;
-  esac
+  if [ -z "$BRANCHED_OFF" ] && [ "$(branched_off_before "$position")" = t ]; then
+    BRANCHED_OFF=1
+    say "this standby has WAL that pod $V_PRIMARY never got, and cannot follow it; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
+  fi
+  [ -z "$BRANCHED_OFF" ] && [ "$(wal_is_gone "$position")" = t ] || return 0
+  say "pod $V_PRIMARY no longer has the WAL that this standby needs after $position: cloning it again"
+  RECLONE=1
   stop_server
   return 1
 }
@@ -88,5 +84,23 @@ SELECT NOT pg_is_in_recovery()
        LATERAL (SELECT setting::numeric AS size FROM pg_settings WHERE name = 'wal_segment_size') AS segment
  WHERE file ~ '^[0-9A-F]{24}\$'
  GROUP BY size
+SQL
+}
+
+# branched_off_before POSITION: asks the primary whether its history left the
+# newest timeline that this pod has WAL of at an earlier place.
+branched_off_before() {
+  local file newest=''
+  for file in "$PGDATA"/pg_wal/*; do
+    file=${file##*/}
+    [[ $file =~ ^[0-9A-F]{24}$ ]] || continue
+    [[ ${file:0:8} < $newest ]] || newest=${file:0:8}
+  done
+  [ -n "$newest" ] || return 0
+  remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<SQL
+SELECT NOT pg_is_in_recovery() AND EXISTS (
+  SELECT FROM regexp_split_to_table(convert_from(coalesce(pg_read_binary_file(
+           'pg_wal/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '.history', 0, 1000000, true), ''), 'UTF8'), E'\\n') AS line
+   WHERE split_part(line, E'\\t', 1) = '$((16#$newest))' AND split_part(line, E'\\t', 2)::pg_lsn < '$1')
 SQL
 }

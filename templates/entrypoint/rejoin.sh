@@ -1,4 +1,4 @@
-# --- An old primary becomes a standby ---------------------------------------
+# --- A pod with a history of its own follows again --------------------------
 
 # A copy that is made beside the old data. The mark says that it is complete, so
 # that whatever interrupts the swap, a later boot finishes it.
@@ -14,12 +14,11 @@ act_follow_clean() {
   { make_standby && sync "$PGDATA"; } || die "cannot write in $PGDATA"
 }
 
-# act_rejoin: an operator gave this pod's own commits up. It may also be a standby
-# that has more than the new primary. Rewinds the data to
-# where the primary's history branched off; where that cannot be done, copies the
-# primary. What is there is not touched before one of the two is known to work.
+# act_rejoin: an operator gave up what only this pod has, an old primary or a
+# standby. Rewinds the data to where the primary's history branched off; where that
+# cannot be done, copies the primary. What is there is not touched before one of the
+# two is known to work.
 act_rejoin() {
-  DIVERGED=''
   check_major
   choose_password "$V_PRIMARY"
   write_passfile || die "cannot write in $VOLUME"
@@ -37,6 +36,7 @@ act_rejoin() {
     say "rewinding this pod's data to the history of pod $V_PRIMARY"
     rewind --progress || return 0
     { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
+    REJOINED=1
     say "rewound this pod's data"
   elif ! record_changed; then
     say "this pod's data cannot be rewound, see above: copying pod $V_PRIMARY instead"
@@ -84,6 +84,7 @@ copy_beside() {
   { install_file "$BESIDE/standby.signal" 0600 </dev/null && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
     die "cannot finish the copy in $BESIDE"
   finish_swap
+  REJOINED=1
   say "copied pod $V_PRIMARY"
 }
 

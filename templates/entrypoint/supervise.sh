@@ -140,6 +140,14 @@ role_holds() {
     primary:run_primary) ;;
     primary:hand_over) hand_over_server || return 1 ;;
     standby:follow) follow_record ;;
+    standby:rejoin)
+      if receiver_runs; then
+        REJOINED=1
+      else
+        stop_server
+        return 1
+      fi
+      ;;
     standby:promote) promote_server ;;
     standby:take_back) act_take_back ;;
     *)
@@ -159,6 +167,7 @@ follow_record() {
   fi
   write_runtime_conf "$V_PRIMARY"
   [ -n "$RUNTIME_CHANGED" ] || return 0
+  BRANCHED_OFF=''
   say "following pod $V_PRIMARY (epoch $V_EPOCH)"
   kill -HUP "$CHILD"
 }
@@ -217,5 +226,8 @@ server_ended() {
     return
   fi
   say "postgres ended with exit code $CODE"
+  if [ "$ROLE" = standby ] && [ -z "$READY" ]; then
+    say "when it says above that a timeline is not a child of this server's history, this pod has WAL that pod $V_PRIMARY never got; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
+  fi
   exit "$CODE"
 }

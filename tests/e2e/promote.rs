@@ -284,7 +284,7 @@ fn forced(cluster: &Cluster) {
         cluster.wait_for_log(
             2,
             &[
-                "what only it has was given up",
+                "this standby has WAL that pod 1 never got",
                 "voodu: rewound this pod's data",
             ],
         );

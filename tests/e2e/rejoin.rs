@@ -143,3 +143,41 @@ fn a_primary_that_left_cleanly_follows_without_a_copy() {
     // And a clean mark that no longer tells the truth is not believed.
     assert_eq!(cluster.sql(0, "SELECT i FROM t"), "1");
 }
+
+#[test]
+fn a_standby_that_has_what_the_new_primary_never_got_says_so_and_rejoins_when_asked() {
+    let Some(cluster) = Cluster::up(Plan::default()) else {
+        return;
+    };
+    cluster.sql(0, "CREATE TABLE t AS SELECT 1 AS i");
+    cluster.wait_until_caught_up(0);
+    cluster.cut_off(1);
+    cluster.sql(0, "INSERT INTO t VALUES (666)");
+    eventually(30, "what pod 1 never gets", || {
+        let rows = cluster.try_sql(2, "SELECT count(*) FROM t")?;
+        holds(rows == "2", || rows.clone())
+    });
+    cluster.kill_for_good(0);
+    cluster.reconnect(1);
+    cluster.move_record(1);
+    cluster.wait_until_primary(1);
+    cluster.sql(1, "INSERT INTO t VALUES (2)");
+    let started = cluster.started_at(2);
+    cluster.wait_for_log(2, &["this standby has WAL that pod 1 never got", "rejoin"]);
+    assert_eq!(
+        cluster.sql(2, "SELECT count(*) FROM t"),
+        "2",
+        "nothing is given up unasked"
+    );
+
+    cluster.ask_to_rejoin(2);
+    eventually(30, "the rows of pod 1", || {
+        let rows = cluster.try_sql(2, "SELECT string_agg(i::text, ',' ORDER BY i) FROM t")?;
+        holds(rows == "1,2", || rows.clone())
+    });
+    eventually(30, "the end of the request", || {
+        holds(!cluster.record().contains("rejoin"), || cluster.record())
+    });
+    assert!(cluster.log(2).contains("voodu: rewound this pod's data"));
+    assert_eq!(cluster.started_at(2), started, "in the same container");
+}

@@ -101,3 +101,21 @@ fn an_old_primary_gives_its_data_up_only_when_the_record_names_it() {
     assert_eq!(case("", "0"), "rejoin");
     assert_eq!(case("0", "0"), "follow_clean");
 }
+
+#[test]
+fn a_standby_that_is_asked_to_rejoin_does_so_once() {
+    let case = |rejoin: &str, rejoined: &str| {
+        let script = format!(
+            "SHAPE=standby V_RECORD=ours V_STATE=steady V_PRIMARY=1 V_CLEAN= V_REJOIN={rejoin} REJOINED={rejoined}; decide; echo $ACTION $REJOINED"
+        );
+        Sandbox::new(Tools::Native)
+            .output(&script)
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(case("", ""), "follow");
+    assert_eq!(case("2", ""), "follow");
+    assert_eq!(case("0", ""), "rejoin");
+    assert_eq!(case("0", "1"), "follow 1");
+    assert_eq!(case("", "1"), "follow", "another request counts again");
+}

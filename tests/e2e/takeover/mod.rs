@@ -133,12 +133,19 @@ fn three_pods_are_taken_over_with_one_roll() {
 
 #[test]
 fn after_the_older_plugins_own_promote_the_promoted_pod_stays_the_primary() {
-    let Some(cluster) = older_cluster(17, 2) else {
+    let Some(cluster) = older_cluster(17, 3) else {
         return;
     };
     cluster.sql(1, "SELECT pg_promote()");
     cluster.sql(1, "INSERT INTO t VALUES (2)");
+    // With a checkpoint in what pod 1 never got, postgres will not even start on pod 2.
+    cluster.sql(0, "CHECKPOINT");
     cluster.sql(0, "INSERT INTO t VALUES (666)");
+    eventually(30, "what pod 2 has and the new primary has not", || {
+        let only_there = cluster.try_sql(2, "SELECT count(*) FROM t WHERE i = 666")?;
+        holds(only_there == "1", || only_there.clone())
+    });
+    cluster.sql(2, "CHECKPOINT");
     cluster
         .platform
         .seed_bucket(
@@ -149,9 +156,12 @@ fn after_the_older_plugins_own_promote_the_promoted_pod_stays_the_primary() {
         .unwrap();
     docker_ok(&["stop", &cluster.pod(0)]);
 
-    assert_eq!(cluster.apply().changes.rolled.len(), 2);
+    assert_eq!(cluster.apply().changes.rolled.len(), 3);
     cluster.wait_until_primary(1);
     cluster.wait_for_log(0, &["split-brain guard", "pod 1 is the primary"]);
+    cluster.wait_for_log(2, &["this standby has WAL that pod 1 never got", "rejoin"]);
+    docker_ok(&["restart", &cluster.pod(2)]);
+    cluster.wait_for_log(2, &["this pod has WAL that pod 1 never got", "rejoin"]);
     assert_eq!(
         cluster.sql(1, "SELECT string_agg(i::text, ',' ORDER BY i) FROM t"),
         "1,2"
@@ -164,4 +174,15 @@ fn after_the_older_plugins_own_promote_the_promoted_pod_stays_the_primary() {
     let bucket = cluster.platform.bucket(&cluster.scope, "db");
     assert_eq!(bucket["PG_INITIAL_PRIMARY"], "1");
     assert!(cluster.apply().changes.is_empty());
+
+    for pod in [2, 0] {
+        cluster.ask_to_rejoin(pod);
+        eventually(30, "the end of the request", || {
+            holds(!cluster.record().contains("rejoin"), || cluster.record())
+        });
+    }
+    cluster.wait_until_formed_around(1);
+    cluster.wait_until_caught_up(1);
+    let rows = "SELECT string_agg(i::text, ',' ORDER BY i) FROM t";
+    assert_eq!([0, 2].map(|pod| cluster.sql(pod, rows)), ["1,2", "1,2"]);
 }
