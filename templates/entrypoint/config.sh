@@ -47,27 +47,36 @@ write_passfile() {
     printf '*:*:*:%s:%s\n' "$REPLICATION_USER" "$password" | install_file "$PASSFILE" 0600
 }
 
-# stored_password: the replication password in the passfile, if there is one.
+# stored_password [LINE]: the replication password in the passfile, if there is
+# one. The second line is the one before the last rotation; libpq does not read it.
 stored_password() {
   local line
-  read_file "$PASSFILE" && [[ $TEXT == "*:*:*:$REPLICATION_USER:"* ]] || return 0
+  read_file "$PASSFILE" || return 0
+  [ "${1:-1}" = 1 ] || TEXT=${TEXT#*$'\n'}
   line=${TEXT%%$'\n'*}
+  [[ $line == "*:*:*:$REPLICATION_USER:"* ]] || return 0
   line=${line#"*:*:*:$REPLICATION_USER:"}
   line=${line//"\\:"/:}
   printf '%s' "${line//"\\\\"/"\\"}"
 }
 
 # choose_password ORDINAL: after a rotation the passfile knows a newer
-# replication password than the container's environment. Keeps whichever logs in
-# there; the passfile's while nobody answers.
+# replication password than the container's environment; after one that was
+# interrupted, or after the next apply, it is the other way round. Keeps whichever
+# logs in there; the passfile's while nobody answers.
 choose_password() {
-  local stored
+  local stored candidate answer
   stored=$(stored_password)
   [ -n "$stored" ] && [ "$stored" != "$ENV_REPLICATION_PASSWORD" ] || return 0
   REPLICATION_PASSWORD=$stored
-  if [ "$(PGPASSWORD=$ENV_REPLICATION_PASSWORD session "$(pod_host "$1")" "$REPLICATION_USER" 4 <<<'SELECT 1' 2>/dev/null)" = 1 ]; then
-    REPLICATION_PASSWORD=$ENV_REPLICATION_PASSWORD
-  fi
+  for candidate in "$stored" "$ENV_REPLICATION_PASSWORD" "$(stored_password 2)"; do
+    [ -n "$candidate" ] || continue
+    if answer=$(PGPASSWORD=$candidate session "$(pod_host "$1")" "$REPLICATION_USER" 4 <<<'SELECT 1' 2>&1); then
+      REPLICATION_PASSWORD=$candidate
+      return
+    fi
+    [[ $answer == *"password authentication failed"* ]] || return 0
+  done
 }
 
 # keep_stored_password: while a connection holds, a password in the passfile that

@@ -133,20 +133,21 @@ session() {
 # for a synchronous standby.
 local_sql() { PGOPTIONS='-c synchronous_commit=local -c log_statement=none' session "$SOCKETS" "$SUPERUSER" 10; }
 
-# remote_sql HOST [SECONDS]: asks another pod's server, as the replication role,
-# with the password of the passfile too when a rotation made it the newer one.
+# remote_sql HOST [SECONDS]: asks another pod's server, as the replication role;
+# around a rotation, with the passwords of the passfile too.
 remote_sql() {
-  local sql answer stored
+  local sql answer password line
   sql=$(cat)
-  if answer=$(PGPASSWORD=$REPLICATION_PASSWORD session "$1" "$REPLICATION_USER" "${2:-4}" <<<"$sql" 2>&1); then
-    printf '%s\n' "$answer"
-    return 0
-  fi
-  stored=$(stored_password)
-  if [[ $answer == *"password authentication failed"* ]] && [ -n "$stored" ] && [ "$stored" != "$REPLICATION_PASSWORD" ]; then
-    PGPASSWORD=$stored session "$1" "$REPLICATION_USER" "${2:-4}" <<<"$sql"
-    return
-  fi
-  printf '%s\n' "$answer" >&2
+  for line in 0 1 2; do
+    password=$REPLICATION_PASSWORD
+    [ "$line" = 0 ] || password=$(stored_password "$line")
+    [ -n "$password" ] || continue
+    if answer=$(PGPASSWORD=$password session "$1" "$REPLICATION_USER" "${2:-4}" <<<"$sql" 2>&1); then
+      printf '%s\n' "$answer"
+      return 0
+    fi
+    [[ $answer == *"password authentication failed"* ]] || break
+  done
+  printf '%s\n' "${answer:-no replication password is known}" >&2
   return 1
 }

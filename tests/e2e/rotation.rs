@@ -233,3 +233,49 @@ fn a_half_done_rotation_is_repaired_by_the_next_one() {
     let check = cluster.platform.vd(["pg:info", &db, "--check"]);
     assert_eq!(check.status, 0, "{check:?}");
 }
+
+/// Wherever the plugin is killed, the standbys can connect and the next run puts everything right.
+#[test]
+#[ignore = "many kills: make faults"]
+fn rotations_killed_at_any_instant() {
+    let Some(cluster) = Cluster::up(plan(17, 3)) else {
+        return;
+    };
+    let db = format!("{}/db", cluster.scope);
+    let vd = |flags: &[&str]| {
+        cluster
+            .platform
+            .vd([&["pg:new-password", &db][..], flags].concat())
+    };
+    let mut killed = 0;
+    for round in 0..24_u64 {
+        let flags = [["--no-restart"], ["--replication"]][(round % 2) as usize];
+        let after = std::time::Duration::from_millis(60 + round * 30);
+        let output = std::thread::scope(|scope| {
+            let running = scope.spawn(|| vd(&flags));
+            std::thread::sleep(after);
+            cluster.platform.hang_up();
+            running.join().expect("the CLI")
+        });
+        killed += i32::from(output.status != 0);
+        // Before anything is repaired.
+        docker_ok(&["restart", &cluster.pod(1 + (round / 2 % 2) as u16)]);
+        cluster.wait_until_formed();
+        if round % 4 >= 2 {
+            rotate(&cluster, &flags);
+            let new = password(&cluster, "POSTGRES_PASSWORD");
+            if round % 2 == 0 {
+                assert_eq!(cluster.login(0, "appuser", &new).as_deref(), Ok("appuser"));
+            }
+        }
+    }
+    assert!(killed > 4, "{killed} were killed");
+    for flags in [["--no-restart"], ["--replication"]] {
+        rotate(&cluster, &flags);
+    }
+    let check = cluster.platform.vd(["pg:info", &db, "--check"]);
+    assert_eq!(check.status, 0, "{check:?}");
+    assert_eq!(cluster.apply().changes.rolled.len(), 3);
+    cluster.wait_until_formed();
+    nothing_secret_is_logged(&cluster);
+}

@@ -70,13 +70,79 @@ fn special_characters_survive_with_both_tool_sets() {
     }
 }
 
-/// What `follow_record` leaves in the passfile, with an older password in the pod's environment and a
-/// newer one put there by a rotation.
-fn after_following(tools: Tools, receiver: &str) -> String {
+/// The password that is chosen after a rotation from `older` to `newer`, with `env` in the pod's
+/// environment and `role` as the one that logs in; nobody answers when that is empty.
+fn chosen(tools: Tools, env: &str, role: &str) -> String {
+    let sandbox = Sandbox::new(tools);
+    sandbox.write(
+        "volume/.voodu-passfile",
+        "*:*:*:replicator:newer\n*:*:*:replicator:older\n",
+    );
+    let refusal = if role.is_empty() {
+        "timeout expired"
+    } else {
+        "password authentication failed"
+    };
+    sandbox.output(&format!(
+        "session() {{ [ \"$PGPASSWORD\" = '{role}' ] || {{ echo '{refusal}' >&2; return 1; }}; }}\n\
+         REPLICATION_PASSWORD={env} ENV_REPLICATION_PASSWORD={env}; choose_password 0\n\
+         printf %s \"$REPLICATION_PASSWORD\" >\"$SANDBOX/chosen\"\n"
+    ));
+    sandbox.read("chosen")
+}
+
+#[test]
+fn whichever_password_logs_in_is_chosen() {
+    for tools in TOOLS {
+        assert_eq!(
+            chosen(tools, "oldest", "newer"),
+            "newer",
+            "after a rotation"
+        );
+        assert_eq!(
+            chosen(tools, "newest", "newest"),
+            "newest",
+            "after the next apply"
+        );
+        assert_eq!(
+            chosen(tools, "oldest", "older"),
+            "older",
+            "after one that was interrupted"
+        );
+        assert_eq!(chosen(tools, "oldest", ""), "newer", "while nobody answers");
+        assert_eq!(chosen(tools, "newer", "newer"), "newer");
+    }
+}
+
+#[test]
+fn other_pods_are_asked_with_every_password_that_may_be_the_right_one() {
+    for role in ["oldest", "newer", "older", "unknown"] {
+        let sandbox = Sandbox::new(Tools::Native);
+        sandbox.write(
+            "volume/.voodu-passfile",
+            "*:*:*:replicator:newer\n*:*:*:replicator:older\n",
+        );
+        sandbox.output(&format!(
+            "session() {{ [ \"$PGPASSWORD\" = {role} ] && echo t || {{ echo 'FATAL: password authentication failed' >&2; return 1; }}; }}\n\
+             REPLICATION_PASSWORD=oldest; remote_sql db-1 <<<'SELECT' >\"$SANDBOX/answer\" 2>&1\n:\n"
+        ));
+        let expected = if role == "unknown" {
+            "FATAL: password authentication failed\n"
+        } else {
+            "t\n"
+        };
+        assert_eq!(sandbox.read("answer"), expected, "{role}");
+    }
+}
+
+/// What a look at the record leaves in the passfile of a standby with an older password in its
+/// environment, after a rotation put a newer one there.
+fn after_following(tools: Tools, receiver: &str, role: &str) -> String {
     let sandbox = Sandbox::new(tools);
     sandbox.output(&format!(
         "REPLICATION_PASSWORD=newer && write_passfile && REPLICATION_PASSWORD=older ENV_REPLICATION_PASSWORD=older\n\
-         receiver_runs() {{ {receiver}; }}\nsession() {{ echo 1; }}\n\
+         receiver_runs() {{ {receiver}; }}\n\
+         session() {{ [ \"$PGPASSWORD\" = {role} ] || {{ echo 'password authentication failed' >&2; return 1; }}; }}\n\
          trap '' HUP; CHILD=$$ V_PRIMARY=0 V_EPOCH=1; follow_record; stored_password >\"$SANDBOX/stored\"\n"
     ));
     sandbox.read("stored")
@@ -85,8 +151,9 @@ fn after_following(tools: Tools, receiver: &str) -> String {
 #[test]
 fn a_standby_that_streams_leaves_a_rotated_password_alone() {
     for tools in TOOLS {
-        assert_eq!(after_following(tools, "true"), "newer");
-        assert_eq!(after_following(tools, "false"), "older", "which logs in");
+        assert_eq!(after_following(tools, "true", "newer"), "newer");
+        assert_eq!(after_following(tools, "false", "newer"), "newer");
+        assert_eq!(after_following(tools, "false", "older"), "older");
     }
 }
 
