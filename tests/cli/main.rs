@@ -17,4 +17,5 @@ mod readme;
 mod rejoin;
 mod support;
 mod unlink;
+mod upgrade;
 mod usage;
