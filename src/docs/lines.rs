@@ -2,7 +2,7 @@
 
 use clap::error::ErrorKind;
 
-use super::read;
+use super::{files, read};
 use crate::cli::command;
 
 /// What stands for something of the operator's own.
@@ -81,6 +81,22 @@ fn every_line_in_the_readmes_fences_parses() {
 }
 
 #[test]
+fn every_command_in_the_readmes_sentences_parses() {
+    let readme = read("README.md");
+    let sentences: String = readme.split("```").step_by(2).collect();
+    for code in sentences.split('`').skip(1).step_by(2) {
+        for line in named(code) {
+            // A name alone speaks of the command.
+            if line.split_whitespace().count() > 1 {
+                assert_parses(line, "README.md");
+            } else {
+                assert_exists(line, "README.md");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_example_in_the_help_parses() {
     for command in command().get_subcommands() {
         let name = command.get_name();
@@ -94,5 +110,45 @@ fn every_example_in_the_help_parses() {
             plain || named(&examples).next().is_some(),
             "{name} has no example"
         );
+    }
+}
+
+#[track_caller]
+fn assert_exists(line: &str, source: &str) {
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == ':');
+    let name = line.split(ends).next().unwrap().trim_end_matches(':');
+    let all = command();
+    let Some(command) = all.find_subcommand(name) else {
+        panic!("{source} speaks of vd postgres:{name}, and there is no such command: {line}");
+    };
+    // Up to where the sentence goes on, or what follows is for another program.
+    let line = line.split(" -- ").next().unwrap();
+    let line = line.split(['`', '"', ',', ';', '(', '\'']).next().unwrap();
+    for flag in line.split(" --").skip(1) {
+        let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+        let flag = flag.split(ends).next().unwrap();
+        let known = command
+            .get_arguments()
+            .any(|option| option.get_long() == Some(flag));
+        assert!(
+            known || flag.is_empty(),
+            "{source}: {name} has no --{flag}: {line}"
+        );
+    }
+}
+
+/// The next step of a refusal, and what a pod's log says to do.
+#[test]
+fn messages_name_commands_that_exist() {
+    let mut sources = files("src", ".rs");
+    sources.extend(files("templates", ".sh"));
+    sources.extend(files("templates", ".tera"));
+    for source in sources
+        .iter()
+        .filter(|source| !source.starts_with("src/docs"))
+    {
+        for line in named(&read(source)) {
+            assert_exists(line, source);
+        }
     }
 }
