@@ -194,6 +194,8 @@ measure_demo() {
   figure "again, with the cluster there" "$again s" "< 5 s"
 }
 
+# shellcheck source=tests/bench/backups.sh
+. tests/bench/backups.sh
 # shellcheck source=tests/bench/commands.sh
 . tests/bench/commands.sh
 
@@ -216,9 +218,11 @@ measure_expand
 if have_docker; then
   measure_cold_start
   measure_idle "$scope-$rounds"
+  # The commands move the primary.
+  measure_backups "$scope-$rounds"
   measure_commands "$scope-$rounds"
   remove_scope "$scope-$rounds"
   measure_demo
 else
-  say "NO DOCKER: cold start, idle cost, commands and make demo were not measured"
+  say "NO DOCKER: cold start, idle cost, backups, commands and make demo were not measured"
 fi

@@ -33,6 +33,9 @@ const SCRIPT: &str = concat!(
 const MOST_EXPIRED: usize = 1_000;
 const MOST_UNVERIFIED: usize = 100;
 
+/// How many containers one command removes at the most: docker takes its time for each.
+const MOST_ENDED: usize = 20;
+
 /// Everything that was found out and wished.
 pub(crate) struct Plan<'a> {
     pub(crate) cluster: &'a Cluster,
@@ -93,15 +96,26 @@ impl Plan<'_> {
             asked_at: self.now,
         };
         if let Err(failure) = run.start(docker) {
-            if let Some(name) = password_file {
-                self.directory.remove(&name).ok();
-            }
+            self.undo(docker, password_file.as_deref());
             return Err(failure.into());
         }
         Ok(Capture {
             id,
             container: name.to_string(),
         })
+    }
+
+    /// After a container that did not start, which docker may have made all the same. The failure
+    /// itself is what the operator has to know; what stays is removed by the next capture.
+    fn undo(&self, docker: Docker<'_>, password_file: Option<&str>) {
+        if let Some(name) = password_file {
+            self.directory.remove(name).ok();
+        }
+        if let Ok(catalog) = Catalog::read(&self.cluster.reference, Some(self.directory), docker) {
+            let never_started = |job: &&Job| job.state == JobState::NeverStarted;
+            let jobs: Vec<_> = catalog.jobs.iter().filter(never_started).collect();
+            containers::remove(docker, &jobs).ok();
+        }
     }
 
     /// What the dump will take: as much as the last one did, else half of the database, which
@@ -171,15 +185,12 @@ impl Plan<'_> {
 
     /// What the job looks after once its own backup is there.
     fn duties(&self, catalog: &Catalog, own: BackupFile) -> Vec<String> {
-        let files = |backups: &mut dyn Iterator<Item = &crate::backups::catalog::Backup>| {
-            backups.filter_map(|backup| backup.file).collect::<Vec<_>>()
-        };
-        let mut verified = files(&mut catalog.verified());
+        let mut verified: Vec<_> = catalog.verified().filter_map(|it| it.file).collect();
         verified.push(own);
         let expired = self.retention.expired(&verified, self.now);
-        let expired = expired.iter().take(MOST_EXPIRED);
-        let unverified = files(&mut catalog.unverified());
-        let unverified = unverified.iter().take(MOST_UNVERIFIED);
+        let expired = expired.into_iter().take(MOST_EXPIRED);
+        let unverified = catalog.unverified().filter_map(|it| it.file);
+        let unverified = unverified.take(MOST_UNVERIFIED);
         let verify = unverified.map(|file| format!("verify={file}"));
         verify
             .chain(expired.map(|file| format!("expired={file}")))
@@ -221,9 +232,10 @@ impl Plan<'_> {
     }
 }
 
+/// The containers of earlier captures. One that runs, or that somebody may be watching, stays.
 fn ended(catalog: &Catalog) -> Vec<&Job> {
-    let ended = |job: &&Job| job.state != JobState::Running;
-    catalog.jobs.iter().filter(ended).collect()
+    let ended = |job: &&Job| job.state != JobState::Running && !job.just_ended;
+    catalog.jobs.iter().filter(ended).take(MOST_ENDED).collect()
 }
 
 /// Whether that pod can be dumped as what it was named for.

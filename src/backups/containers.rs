@@ -32,6 +32,8 @@ pub(crate) struct Job {
     pub(crate) container: String,
     pub(crate) number: u32,
     pub(crate) state: JobState,
+    /// It ended less than a minute ago: whoever watched it may still be asking how.
+    pub(crate) just_ended: bool,
     /// When it was asked for; the older plugin does not say.
     pub(crate) asked_at: Option<Timestamp>,
     /// Whose it is: `a-b/c` and `a/b-c` share their containers' names.
@@ -51,7 +53,7 @@ pub(crate) enum JobState {
 pub(super) const ASKED_AT: &str = "voodu.created_at";
 
 /// Docker may be busy, and nothing is pulled.
-pub(super) const STARTING: Duration = Duration::from_secs(12);
+pub(super) const STARTING: Duration = Duration::from_secs(9);
 
 impl Role {
     /// In names and labels.
@@ -125,6 +127,8 @@ fn job(line: &str, prefix: &str) -> Option<Job> {
             "exited" | "dead" | "removing" => JobState::Exited(exit_code(status)),
             _ => JobState::Running,
         },
+        // `Exited (0) 3 seconds ago`, `Exited (0) Less than a second ago`
+        just_ended: status.contains(" second"),
         asked_at: Timestamp::parse(asked_at),
         owner: (!scope.is_empty()).then(|| (scope.to_owned(), name.to_owned())),
     })
@@ -229,6 +233,7 @@ mod tests {
             container: "x".to_owned(),
             number: 1,
             state: JobState::Exited(0),
+            just_ended: false,
             asked_at: None,
             owner: None,
         };

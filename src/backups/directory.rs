@@ -19,7 +19,7 @@ use crate::model::refusal::Refusal;
 const LOCK: &str = ".last-id.lock";
 
 /// Longer than a capture needs to start.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// An open directory.
 pub(crate) struct Directory {
