@@ -70,8 +70,8 @@ impl Finder<'_> {
         })
     }
 
-    /// The backups of every cluster that has pods, or had a directory, of one scope or of all.
-    pub(crate) fn all(&self, scope: Option<&str>) -> anyhow::Result<Vec<Place>> {
+    /// The clusters that have pods, or once had a directory, of one scope or of all.
+    pub(crate) fn clusters(&self, scope: Option<&str>) -> anyhow::Result<BTreeSet<ResourceRef>> {
         let mut clusters = self.directories();
         for reference in self.docker.statefulsets()? {
             let spec = self.controller.spec(Kind::Statefulset, &reference)?;
@@ -80,7 +80,7 @@ impl Finder<'_> {
             }
         }
         clusters.retain(|cluster| scope.is_none_or(|scope| cluster.scope() == scope));
-        clusters.iter().map(|cluster| self.find(cluster)).collect()
+        Ok(clusters)
     }
 
     /// Whatever could be a cluster's directory below the root, which belongs to root.

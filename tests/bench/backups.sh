@@ -5,12 +5,6 @@ backup_rows=${BENCH_BACKUP_ROWS:-2000000}
 backup_rounds=${BENCH_BACKUP_ROUNDS:-3}
 backup_files=5000
 
-backups_vd() {
-  local scope=$1
-  shift
-  VOODU_BACKUPS_ROOT=$work/$scope/backups "$tools/standin" vd --root "$work/$scope/voodu" --plugins "$PWD" -- "$@"
-}
-
 # Orders as a shop has them: numbers, dates, names and a note, and an index that no dump holds.
 fill_orders() {
   # shellcheck disable=SC2016
@@ -44,7 +38,7 @@ said_at() {
 timed_capture() {
   local scope=$1 results=$2 id container begin file
   shift 2
-  id=$(backups_vd "$scope" pg:backups:capture "$scope/db" --keep 0 "$@" --follow | sed -n 's/^postgres .*: backup \(b[0-9]*\) captured.*/\1/p')
+  id=$(vd_on "$scope" pg:backups:capture "$scope/db" --keep 0 "$@" --follow | sed -n 's/^postgres .*: backup \(b[0-9]*\) captured.*/\1/p')
   container=$scope-db-backup-$id
   begin=$(said_at "$container" capture:)
   file=$(echo "$work/$scope/backups/$scope/db/$id"-*.dump)
@@ -70,10 +64,10 @@ measure_dumps() {
 
 measure_cancel() {
   local scope=$1 begin left
-  backups_vd "$scope" pg:backups:capture "$scope/db" >/dev/null
+  vd_on "$scope" pg:backups:capture "$scope/db" >/dev/null
   sleep 2
   begin=$(now)
-  backups_vd "$scope" pg:backups:cancel "$scope/db" >/dev/null
+  vd_on "$scope" pg:backups:cancel "$scope/db" >/dev/null
   left=$(find "$work/$scope/backups" -name '*.partial' | wc -l)
   figure "cancel of a capture" "$(calc "$(now) - $begin") s, $left files left" "<= 2 s, 0"
 }

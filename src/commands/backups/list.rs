@@ -6,13 +6,17 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use crate::backups::catalog::Backup;
-use crate::backups::place::Place;
+use crate::backups::place::Finder;
 use crate::commands::args::OutputArgs;
 use crate::context::Context;
 use crate::model::byte_size::ByteSize;
 use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
 use crate::output::Reply;
+
+/// What nobody should rely on finding there.
+const NOT_HELD: &str =
+    "A backup holds one database: not the server's roles, and not its other databases.\n";
 
 /// List the backups of a cluster, of a scope, or of all clusters
 ///
@@ -55,50 +59,83 @@ impl FromStr for Target {
     }
 }
 
+/// What became of one cluster's list.
+struct Listed {
+    cluster: ResourceRef,
+    backups: anyhow::Result<Vec<Backup>>,
+}
+
 impl Args {
     /// Also gives back the space of captures that were killed.
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         let root = context.backups_root()?;
         let finder = session.backups(context, &root);
-        let places = match &self.target {
-            Some(Target::Cluster(cluster)) => vec![finder.find(cluster)?],
-            Some(Target::Scope(scope)) => finder.all(Some(scope))?,
-            None => finder.all(None)?,
-        };
-        let mut lists = Vec::new();
-        for place in &places {
-            let catalog = place.catalog(context.docker())?;
-            if let Some(directory) = &place.directory {
-                catalog.sweep(directory);
+        let lists = match &self.target {
+            Some(Target::Cluster(cluster)) => {
+                let backups = Ok(backups(&finder, cluster)?);
+                vec![Listed {
+                    cluster: cluster.clone(),
+                    backups,
+                }]
             }
-            lists.push((place, catalog.backups));
-        }
+            Some(Target::Scope(scope)) => all(&finder, Some(scope))?,
+            None => all(&finder, None)?,
+        };
         self.output
             .reply(document(&lists), || Ok(self.text(&lists)))
     }
 
-    fn text(&self, lists: &[(&Place, Vec<Backup>)]) -> String {
+    fn text(&self, lists: &[Listed]) -> String {
         let one = matches!(self.target, Some(Target::Cluster(_)));
-        let shown = lists
-            .iter()
-            .filter(|(_, backups)| one || !backups.is_empty());
-        let parts: Vec<_> = shown.map(|(place, backups)| part(place, backups)).collect();
+        let empty = |list: &&Listed| list.backups.as_ref().is_ok_and(Vec::is_empty);
+        let shown = lists.iter().filter(|list| one || !empty(list));
+        let mut parts: Vec<_> = shown.map(part).collect();
         if parts.is_empty() {
             return "There are no backups.".to_owned();
+        }
+        if !lists.iter().all(|list| empty(&list)) {
+            parts.push(NOT_HELD.to_owned());
         }
         parts.join("\n")
     }
 }
 
-fn part(place: &Place, backups: &[Backup]) -> String {
-    let cluster = &place.cluster;
-    let mut text = format!("=== Backups for {cluster}\n\n");
-    if backups.is_empty() {
-        return text + &format!("None yet: vd pg:backups:capture {cluster} makes one.\n");
+/// One that cannot be listed must not hide the others.
+fn all(finder: &Finder<'_>, scope: Option<&str>) -> anyhow::Result<Vec<Listed>> {
+    let clusters = finder.clusters(scope)?.into_iter();
+    let list = |cluster: ResourceRef| Listed {
+        backups: backups(finder, &cluster),
+        cluster,
+    };
+    Ok(clusters.map(list).collect())
+}
+
+fn backups(finder: &Finder<'_>, cluster: &ResourceRef) -> anyhow::Result<Vec<Backup>> {
+    let place = finder.find(cluster)?;
+    let catalog = place.catalog(finder.docker)?;
+    if let Some(directory) = &place.directory {
+        catalog.sweep(directory);
     }
+    Ok(catalog.backups)
+}
+
+fn part(list: &Listed) -> String {
+    let cluster = &list.cluster;
+    let head = format!("=== Backups for {cluster}\n\n");
+    match &list.backups {
+        Err(error) => format!("{head}They cannot be listed: {error:#}\n"),
+        Ok(backups) if backups.is_empty() => {
+            format!("{head}None yet: vd pg:backups:capture {cluster} makes one.\n")
+        }
+        Ok(backups) => head + &table(backups),
+    }
+}
+
+fn table(backups: &[Backup]) -> String {
     let width = backups.iter().map(|backup| backup.id.to_string().len());
     let width = width.max().unwrap_or_default();
+    let mut text = String::new();
     let mut line = |[id, status, created, size, verified]: [&str; 5]| {
         // Writing to a string cannot fail.
         writeln!(
@@ -128,11 +165,23 @@ fn part(place: &Place, backups: &[Backup]) -> String {
     text
 }
 
-fn document(lists: &[(&Place, Vec<Backup>)]) -> Value {
-    let entries = lists
-        .iter()
-        .flat_map(|(place, backups)| backups.iter().map(|backup| entry(&place.cluster, backup)));
-    json!({"backups": entries.collect::<Vec<_>>()})
+fn document(lists: &[Listed]) -> Value {
+    let mut entries = Vec::new();
+    let mut unlisted = Vec::new();
+    for Listed { cluster, backups } in lists {
+        match backups {
+            Ok(backups) => entries.extend(backups.iter().map(|backup| entry(cluster, backup))),
+            Err(error) => unlisted.push(json!({
+                "cluster": cluster.to_string(),
+                "reason": format!("{error:#}"),
+            })),
+        }
+    }
+    let mut document = json!({"backups": entries});
+    if !unlisted.is_empty() {
+        document["unlisted"] = unlisted.into();
+    }
+    document
 }
 
 fn entry(cluster: &ResourceRef, backup: &Backup) -> Value {

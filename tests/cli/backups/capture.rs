@@ -219,6 +219,14 @@ fn an_id_is_never_used_again() {
 }
 
 #[test]
+fn a_sibling_that_just_ended_may_still_be_watched() {
+    let world = world(1);
+    world.prepare("jobs", &job("b004", "0").replace("2 hours", "3 seconds"));
+    world.answer(CAPTURE).data();
+    assert!(!world.docker_calls().contains("rm -v"));
+}
+
+#[test]
 fn a_running_sibling_is_never_removed() {
     let world = world(1);
     world.prepare("jobs", &job("b004", "running"));

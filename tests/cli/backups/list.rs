@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{NEW, OLD, files, job, put, put_verified};
-use crate::support::world::World;
+use crate::support::world::{World, cluster};
 
 #[test]
 fn one_cluster_as_text() {
@@ -24,6 +24,8 @@ ID    Status    Created at                  Size  Verified
 b001  complete  2026-05-04T02:00:00Z      2.0 kB  yes
 b002  running   2026-05-05T14:30:00Z       512 B  no
 b003  failed    2026-05-05T14:30:00Z           -  no
+
+A backup holds one database: not the server's roles, and not its other databases.
 ";
     assert_eq!(text, expected);
     world.assert_only_asked();
@@ -57,6 +59,26 @@ fn a_scope_or_all_of_them_deleted_clusters_too() {
     assert!(!scope.contains("gone"), "{scope}");
     let one = world.answer(&["backups", "gone/db"]).stdout;
     assert!(one.contains("b001  complete"), "{one}");
+}
+
+#[test]
+fn a_cluster_that_cannot_be_listed_hides_no_other() {
+    let world = World::with_cluster(1);
+    put_verified(&world, OLD, 1);
+    world.apply(&cluster(1, "volumes = [\"vault:/backups\"]"));
+    let gone = world.backups("gone", "db");
+    fs::write(gone.join(OLD), "x").unwrap();
+    let all = world.answer(&["backups"]).stdout;
+    let reason = "clowk-lp/db: /backups is the docker volume vault, and backups need a directory of the host";
+    assert!(
+        all.contains(&format!("They cannot be listed: {reason}\n")),
+        "{all}"
+    );
+    assert!(all.contains("b001  complete"), "{all}");
+    let document = world.answer(&["backups", "--json"]).document();
+    assert_eq!(document["unlisted"][0]["reason"], reason);
+    world.refused(&["backups", "clowk-lp/db"], reason);
+    world.refused(&["backups:capture", "clowk-lp/db"], reason);
 }
 
 #[test]
