@@ -30,7 +30,8 @@ act_rejoin() {
     pause 1
     ! record_changed || return 0
   done
-  if recover_data && rewind --dry-run; then
+  # A primary that is away for a moment is no reason for a copy.
+  if recover_data && { rewind --dry-run || { wait_for_primary && rewind --dry-run; }; }; then
     # From here on a copy is the only other way.
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     say "rewinding this pod's data to the history of pod $V_PRIMARY"
@@ -57,6 +58,7 @@ recover_data() {
     'shut down' | 'shut down in recovery') return 0 ;;
   esac
   say "recovering this pod's data from its crash"
+  as_postgres rm -f "$PGDATA/standby.signal"
   setsid "${DROP[@]}" postgres --single -D "$PGDATA" "${CONF_ARGS[@]}" template1 </dev/null >/dev/null &
   await_helper $! "the recovery"
 }
