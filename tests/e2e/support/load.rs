@@ -164,12 +164,64 @@ impl Seen {
 
     /// Those that a pod does not have.
     pub fn lost(&self, cluster: &Cluster, pod: u16) -> BTreeSet<u64> {
-        let there = cluster.sql(pod, "SELECT n FROM load");
-        let there: BTreeSet<u64> = there.lines().filter_map(|line| line.parse().ok()).collect();
+        self.missing(&cluster.sql(pod, "SELECT n FROM load"))
+    }
+
+    fn missing(&self, rows: &str) -> BTreeSet<u64> {
+        let there: BTreeSet<u64> = rows.lines().filter_map(|line| line.parse().ok()).collect();
         let acknowledged = self.acknowledged.iter().map(|(_, number)| *number);
         acknowledged
             .filter(|number| !there.contains(number))
             .collect()
+    }
+
+    /// Those that are not in a copy of a pod's data, made and looked at as the README says.
+    pub fn lost_in_copy(&self, cluster: &Cluster, pod: u16) -> BTreeSet<u64> {
+        let (copy, server) = (
+            cluster.backups().join("old-primary"),
+            format!("{}-old", cluster.scope),
+        );
+        let copy = copy.to_str().expect("a path");
+        let data = format!("{}:/var/lib/postgresql/data/pgdata", cluster.pod(pod));
+        docker_ok(&["cp", &data, copy]);
+        let (volume, image) = (
+            format!("{copy}:/copy"),
+            format!("postgres:{}", cluster.plan.major),
+        );
+        let start =
+            "chown -R postgres /copy; exec gosu postgres postgres -D /copy --config-file=/dev/null";
+        docker_ok(&[
+            "run",
+            "-d",
+            "--name",
+            &server,
+            "--network",
+            "none",
+            "-v",
+            &volume,
+            &image,
+            "bash",
+            "-c",
+            start,
+        ]);
+        let there = eventually(30, "the copy's rows", || {
+            let output = docker(&[
+                "exec",
+                &server,
+                "psql",
+                "-U",
+                "appuser",
+                "-d",
+                "appdata",
+                "-XAtc",
+                "SELECT n FROM load",
+            ]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            holds(output.status.success(), || said)?;
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        });
+        docker_ok(&["rm", "-f", &server]);
+        self.missing(&there)
     }
 
     /// The longest time between two acknowledged writes.

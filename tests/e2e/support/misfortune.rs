@@ -23,6 +23,26 @@ impl Cluster {
         ]);
     }
 
+    /// Takes a pod off the network like [`Self::cut_off`], and it keeps its address: a probe that
+    /// dials the address of the pod's first start does not restart it afterwards.
+    pub fn unplug(&self, ordinal: u16) {
+        self.link(ordinal, "down");
+    }
+
+    /// Puts it back.
+    pub fn plug_in(&self, ordinal: u16) {
+        self.link(ordinal, "up");
+    }
+
+    fn link(&self, ordinal: u16, state: &str) {
+        let pid = docker_ok(&["inspect", "-f", "{{.State.Pid}}", &self.pod(ordinal)]);
+        let set = std::process::Command::new("nsenter")
+            .args(["-t", &pid, "-n", "ip", "link", "set", "eth0", state])
+            .output()
+            .expect("start nsenter");
+        assert!(set.status.success(), "{set:?}");
+    }
+
     /// Kills a pod in a way after which docker leaves it alone.
     pub fn kill_for_good(&self, ordinal: u16) {
         docker_ok(&["kill", &self.pod(ordinal)]);
