@@ -85,10 +85,17 @@ demo-down: ## Remove the demo cluster
 triples := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 installed = $(wildcard $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/*)
 missing = $(filter-out $(notdir $(installed)),$(triples))
+# What encrypts has parts in C that need nothing of a C library, so any one's compiler does.
+c_compiler = $(if $(filter $(1),$(shell uname -m)),cc,$(1)-linux-gnu-gcc)
+cross: export CC_x86_64_unknown_linux_musl ?= $(call c_compiler,x86_64)
+cross: export CC_aarch64_unknown_linux_musl ?= $(call c_compiler,aarch64)
 
 .PHONY: cross
 cross: need-cargo ## Build the release files for linux amd64 and arm64 in dist/
 	@[ -z "$(missing)" ] || { echo "their standard library is missing: rustup target add $(missing)" >&2; exit 1; }
+	@for compiler in $$CC_x86_64_unknown_linux_musl $$CC_aarch64_unknown_linux_musl; do \
+	  command -v "$$compiler" >/dev/null || { echo "$$compiler is missing: apt-get install -y gcc-x86-64-linux-gnu or gcc-aarch64-linux-gnu" >&2; exit 1; }; \
+	done
 	@rm -rf dist; mkdir dist
 	@for pair in amd64:x86_64 arm64:aarch64; do \
 	  triple=$${pair#*:}-unknown-linux-musl file=voodu-postgres_linux_$${pair%:*}; \

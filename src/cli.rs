@@ -4,7 +4,7 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    backups, defaults, expand, expose, help, info, link, new_password, promote, psql, rejoin,
+    backups, defaults, expand, expose, help, info, job, link, new_password, promote, psql, rejoin,
     unexpose, unlink,
 };
 use crate::context::Context;
@@ -50,6 +50,8 @@ enum Command {
     BackupsCapture(backups::capture::Args),
     #[command(name = "backups:logs")]
     BackupsLogs(backups::logs::Args),
+    #[command(name = "backups:restore")]
+    BackupsRestore(backups::restore::Args),
     #[command(name = "backups:download")]
     BackupsDownload(backups::download::Args),
     #[command(name = "backups:delete")]
@@ -63,6 +65,8 @@ enum Command {
     Help(help::Args),
     Defaults(defaults::Args),
     Expand(expand::Args),
+    #[command(hide = true)]
+    Job(job::Args),
 }
 
 /// The overview's groups; every command is in one of them.
@@ -76,6 +80,7 @@ const TASKS: &[(&str, &[&str])] = &[
             "backups",
             "backups:capture",
             "backups:logs",
+            "backups:restore",
             "backups:download",
             "backups:delete",
             "backups:prune",
@@ -124,6 +129,7 @@ impl Cli {
             Command::Backups(args) => args.run(context),
             Command::BackupsCapture(args) => args.run(context),
             Command::BackupsLogs(args) => args.run(context),
+            Command::BackupsRestore(args) => args.run(context),
             Command::BackupsDownload(args) => args.run(context),
             Command::BackupsDelete(args) => args.run(context),
             Command::BackupsPrune(args) => args.run(context),
@@ -132,6 +138,7 @@ impl Cli {
             Command::Help(args) => args.run(&command()),
             Command::Defaults(args) => args.run(),
             Command::Expand(expand::Args {}) => expand::run(context),
+            Command::Job(args) => args.run(),
         }
     }
 }
@@ -151,6 +158,7 @@ mod tests {
         let command = command();
         let mut all: Vec<_> = command
             .get_subcommands()
+            .filter(|command| !command.is_hide_set())
             .map(clap::Command::get_name)
             .collect();
         grouped.sort();

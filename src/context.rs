@@ -22,6 +22,9 @@ const CONTROLLER_URL: &str = "VOODU_CONTROLLER_URL";
 /// Where backups lie on the host; the pods' bind mount follows it.
 const BACKUPS_ROOT: &str = "VOODU_BACKUPS_ROOT";
 
+/// The certificates to trust, where it is set, as for other programs.
+const TRUSTED: &str = "SSL_CERT_FILE";
+
 /// Makes a controller's client for an address.
 pub(crate) type Connect<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Controller>, controller::Error>;
 
@@ -35,6 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) random: &'a dyn Fn(&mut [u8]) -> io::Result<()>,
     /// The clock.
     pub(crate) now: &'a dyn Fn() -> SystemTime,
+    /// Where the plugin itself is.
+    pub(crate) binary: &'a dyn Fn() -> io::Result<PathBuf>,
     /// Not called before a command needs it: `expand` never does.
     pub(crate) connect: Connect<'a>,
     /// Shows a line to whoever runs the plugin by hand, at once.
@@ -80,6 +85,12 @@ impl<'a> Context<'a> {
                 format!("use a path such as {}", defaults::BACKUPS_ROOT),
             )),
         }
+    }
+
+    /// The certificates that somebody wants to be trusted instead of the host's.
+    pub(crate) fn trusted(&self) -> Option<PathBuf> {
+        let named = (self.env)(TRUSTED).filter(|path| !path.is_empty());
+        named.map(PathBuf::from)
     }
 
     /// Finds the controller: the one that called, else the one that the environment names.

@@ -66,6 +66,7 @@ fn outcome() -> Result<Reply, Failure> {
         stdin: &stdin,
         random: &|bytes| getrandom::fill(bytes).map_err(io::Error::from),
         now: &SystemTime::now,
+        binary: &std::env::current_exe,
         connect: &connect,
         progress: &output::progress,
         runner: &SystemRunner,

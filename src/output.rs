@@ -165,6 +165,11 @@ pub(crate) fn progress(line: &str) {
     }
 }
 
+/// Says how far it is, now: for the log of a container.
+pub(crate) fn tell(line: &str) -> io::Result<()> {
+    to_stdout(line)
+}
+
 fn to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

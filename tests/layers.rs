@@ -21,9 +21,9 @@ const LAYERS: [&str; 12] = [
     "cli",
 ];
 
-/// What may be used in one place only.
+/// What may be used in one place only, or in these.
 const ONE_PLACE: [(&str, &str); 6] = [
-    ("ureq::", "controller/http.rs"),
+    ("ureq::", "controller/http.rs backups/fetch.rs"),
     ("Command::new(", "docker/runner.rs"),
     ("std::env", "lib.rs"),
     ("io::stdout", "output.rs"),
@@ -108,7 +108,9 @@ fn the_outside_world_has_one_door_each() {
         let program = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for (what, place) in ONE_PLACE {
             assert!(
-                file == place || file.starts_with("docs/") || !program.contains(what),
+                place.split(' ').any(|place| file == place)
+                    || file.starts_with("docs/")
+                    || !program.contains(what),
                 "{what} in {file}, not {place}"
             );
         }

@@ -88,9 +88,10 @@ impl Plan<'_> {
         let pod = reference.container(self.pod);
         let run = Run {
             name,
-            pod: &pod,
+            pod: Some(&pod),
             image: &docker.image_of(&pod)?,
             backups: self.directory.path(),
+            mounts: Vec::new(),
             script: SCRIPT,
             arguments,
             asked_at: self.now,

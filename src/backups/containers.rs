@@ -7,14 +7,15 @@ use std::time::Duration;
 use crate::docker::engine::Docker;
 use crate::docker::invocation::Invocation;
 use crate::docker::runner::Failure;
+use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
+use crate::model::restore_id::RestoreId;
 use crate::model::timestamp::Timestamp;
 
 /// What a container is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Backup,
-    #[cfg_attr(not(test), expect(dead_code, reason = "restore starts it"))]
     Restore,
 }
 
@@ -112,6 +113,24 @@ pub(crate) fn jobs(
     let mut jobs = lines.map(read).collect::<Result<Vec<_>, _>>()?;
     jobs.sort_by_key(|job| job.number);
     Ok(jobs)
+}
+
+/// The container of one restore.
+pub(crate) fn restore(
+    docker: Docker<'_>,
+    cluster: &ResourceRef,
+    id: RestoreId,
+) -> anyhow::Result<Job> {
+    let jobs = jobs(docker, cluster, Role::Restore)?;
+    let mut named = jobs.into_iter().filter(|job| job.number == id.number());
+    let ours = named.find(|job| job.is_of(cluster));
+    let ours = ours.ok_or_else(|| {
+        Refusal::new(
+            format!("{cluster}: there is no container of a restore {id}"),
+            "the container of the last restore is kept until the next one",
+        )
+    })?;
+    Ok(ours)
 }
 
 fn job(line: &str, prefix: &str) -> Option<Job> {

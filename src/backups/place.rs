@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backups::catalog::Catalog;
 use crate::backups::directory::Directory;
+use crate::cluster::Cluster;
 use crate::controller::{Controller, Kind};
 use crate::docker::engine::Docker;
 use crate::model::refusal::{Refusal, Result};
@@ -46,6 +47,22 @@ pub(crate) fn path(cluster: &ResourceRef, deployed: &DeployedSpec) -> Result<Pat
             "take /backups out of the block's volumes, or put a directory of the host there, and apply",
         )),
     }
+}
+
+/// The same directory, open.
+pub(crate) fn directory(cluster: &Cluster) -> anyhow::Result<Directory> {
+    let path = path(&cluster.reference, &cluster.deployed)?;
+    let directory = Directory::open(&path)?.ok_or_else(|| {
+        Refusal::new(
+            format!(
+                "{}: there is no directory {}",
+                cluster.reference,
+                path.display()
+            ),
+            "the pods make it when they start: apply the cluster's block, vd apply -f <file>",
+        )
+    })?;
+    Ok(directory)
 }
 
 impl Finder<'_> {

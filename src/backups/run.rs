@@ -1,6 +1,6 @@
 //! How a container of ours is started.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::backups::containers::{ASKED_AT, JobName, STARTING};
 use crate::docker::engine::Docker;
@@ -11,14 +11,52 @@ use crate::model::timestamp::Timestamp;
 /// One that is to be started.
 pub(crate) struct Run<'a> {
     pub(crate) name: JobName<'a>,
-    /// The pod whose network it shares: the server there is at 127.0.0.1.
-    pub(crate) pod: &'a str,
+    /// The pod whose network it shares: the server there is at 127.0.0.1. Without one it has none.
+    pub(crate) pod: Option<&'a str>,
     pub(crate) image: &'a str,
     pub(crate) backups: &'a Path,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) script: &'a str,
     /// `key=value` each; they can be seen by everybody who may use docker.
     pub(crate) arguments: Vec<String>,
     pub(crate) asked_at: Timestamp,
+}
+
+/// Something else of the host that it sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub(crate) source: PathBuf,
+    pub(crate) target: &'static str,
+    pub(crate) access: Access,
+}
+
+/// What may be done with it in there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+}
+
+impl Mount {
+    /// A path that is only read.
+    pub(crate) fn read_only(source: impl Into<PathBuf>, target: &'static str) -> Self {
+        Self {
+            source: source.into(),
+            target,
+            access: Access::Read,
+        }
+    }
+
+    /// As docker reads it: comma-separated, so that a path may hold a colon.
+    fn option(&self) -> String {
+        let source = self.source.display().to_string().replace('"', "\"\"");
+        let access = match self.access {
+            Access::Read => ",readonly",
+        };
+        format!(
+            "type=bind,\"source={source}\",target={}{access}",
+            self.target
+        )
+    }
 }
 
 impl Run<'_> {
@@ -41,10 +79,13 @@ impl Run<'_> {
             format!("{ASKED_AT}={}", self.asked_at),
         ];
         let name = self.name.to_string();
-        let network = format!("container:{}", self.pod);
+        let pod = self.pod.map(|pod| format!("container:{pod}"));
+        let network = pod.unwrap_or_else(|| "none".to_owned());
         let backups = format!("{}:/backups", self.backups.display());
         let mut words = vec!["run", "-d", "--name", &name, "--network", &network];
         words.extend(["--volume", &backups]);
+        let mounts: Vec<_> = self.mounts.iter().map(Mount::option).collect();
+        words.extend(mounts.iter().flat_map(|mount| ["--mount", mount]));
         words.extend(labels.iter().flat_map(|label| ["--label", label]));
         words.extend(["--user", "0:0", "--stop-signal", "TERM"]);
         words.extend(["--entrypoint", "bash", self.image, "-c", self.script, role]);
@@ -68,9 +109,10 @@ mod tests {
                 role: Role::Backup,
                 number: 8,
             },
-            pod: "clowk-lp-db.0",
+            pod: Some("clowk-lp-db.0"),
             image: "sha256:1",
             backups: Path::new("/srv/b"),
+            mounts: vec![Mount::read_only("/srv/a,\"b", "/restore/x")],
             script: "echo",
             arguments: vec!["file=x".to_owned()],
             asked_at: Timestamp::parse("20260504T020000Z").unwrap(),
@@ -78,7 +120,8 @@ mod tests {
         assert_eq!(
             run.invocation().argv.join(" "),
             "docker run -d --name clowk-lp-db-backup-b008 --network container:clowk-lp-db.0 \
-             --volume /srv/b:/backups --label createdby=voodu --label voodu.kind=backup \
+             --volume /srv/b:/backups \
+             --mount type=bind,\"source=/srv/a,\"\"b\",target=/restore/x,readonly --label createdby=voodu --label voodu.kind=backup \
              --label voodu.role=backup --label voodu.scope=clowk-lp --label voodu.name=db \
              --label voodu.created_at=2026-05-04T02:00:00Z --user 0:0 --stop-signal TERM \
              --entrypoint bash sha256:1 -c echo backup file=x"

@@ -70,7 +70,10 @@ fn help_of(all: &clap::Command, words: &[&str]) -> anyhow::Result<String> {
 }
 
 fn list(all: &clap::Command) -> Value {
-    let commands: Vec<_> = all.get_subcommands().map(entry).collect();
+    let shown = all
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    let commands: Vec<_> = shown.map(entry).collect();
     json!({"commands": commands})
 }
 

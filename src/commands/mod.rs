@@ -10,6 +10,7 @@ pub(crate) mod expand;
 pub(crate) mod expose;
 pub(crate) mod help;
 pub(crate) mod info;
+pub(crate) mod job;
 pub(crate) mod link;
 pub(crate) mod new_password;
 pub(crate) mod promote;

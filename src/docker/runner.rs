@@ -111,8 +111,11 @@ impl Output {
         if self.code == 0 {
             return Ok(self.stdout);
         }
-        let complaint = self.stderr.trim_end().lines().last().unwrap_or_default();
-        let problem = Problem::Exited(self.code, complaint.trim().to_owned());
+        // Docker's own last line only says where its help is.
+        let said = |line: &&str| !line.is_empty() && !line.contains("docker run --help");
+        let lines = self.stderr.lines().map(str::trim);
+        let complaint = lines.rev().find(said).unwrap_or_default();
+        let problem = Problem::Exited(self.code, complaint.to_owned());
         Err(Failure::new(invocation, problem))
     }
 }
@@ -243,6 +246,21 @@ mod tests {
         assert_eq!(output, expected);
         let failure = output.succeeded(&sh("x")).unwrap_err();
         assert_eq!(failure.to_string(), "sh -c x exited 3: no");
+    }
+
+    #[test]
+    fn docker_s_pointer_to_its_help_is_no_reason() {
+        let output = Output {
+            code: 125,
+            stderr: "docker: no such image.\n\nRun 'docker run --help' for more information\n"
+                .into(),
+            ..Output::default()
+        };
+        let failure = output.succeeded(&sh("x")).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "sh -c x exited 125: docker: no such image."
+        );
     }
 
     #[test]

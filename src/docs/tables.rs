@@ -41,7 +41,7 @@ fn about(command: &Command) -> String {
 #[test]
 fn plugin_yml_lists_the_commands_of_the_command_line() {
     let mut list = String::new();
-    for command in command().get_subcommands() {
+    for command in command().get_subcommands().filter(|it| !it.is_hide_set()) {
         let (name, about) = (command.get_name(), about(command));
         writeln!(list, "  - name: {name}\n    help: {about}").unwrap();
         for alias in command.get_all_aliases() {
@@ -75,7 +75,7 @@ fn the_readme_lists_the_commands_with_their_options() {
     let mut all = command();
     // Names the values of options.
     all.build();
-    for command in all.get_subcommands() {
+    for command in all.get_subcommands().filter(|it| !it.is_hide_set()) {
         let about = about(command);
         let aliases: Vec<_> = command.get_all_aliases().collect();
         let also = match aliases[..] {

@@ -7,7 +7,7 @@ use voodu_standin::Fault;
 
 use crate::support::world::{NOWHERE, World, breaks_off};
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &["link", "clowk-lp/db", "clowk-lp/web"],
     &["unlink", "clowk-lp/db", "clowk-lp/web"],
     &["psql", "clowk-lp/db"],
@@ -16,6 +16,7 @@ const COMMANDS: [&[&str]; 9] = [
     &["info", "clowk-lp/db"],
     &["info", "clowk-lp/db", "--check"],
     &["new-password", "clowk-lp/db"],
+    &["backups:restore", "clowk-lp/db", "b001", "--yes"],
     &["new-password", "clowk-lp/db", "--replication"],
 ];
 

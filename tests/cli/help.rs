@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "backups",
     "backups:capture",
     "backups:logs",
+    "backups:restore",
     "backups:download",
     "backups:delete",
     "backups:prune",

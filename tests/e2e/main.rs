@@ -27,6 +27,7 @@ mod promote;
 mod psql;
 mod rejoin;
 mod restart;
+mod restore;
 mod rotation;
 mod settings;
 mod shared_record;

@@ -1,29 +1,35 @@
-//! `backups:cancel`: a capture is stopped, and its space is given back.
+//! `backups:cancel`: a capture or a restore is stopped, and its space is given back.
 
 use crate::backups::catalog::Catalog;
-use crate::backups::containers::{self, Job};
+use crate::backups::containers::{self, Job, JobState};
 use crate::commands::args::{ReplyArgs, count};
 use crate::context::Context;
+use crate::docker::engine::Docker;
+use crate::docker::follow::log;
 use crate::model::backup_name::BackupName;
+use crate::model::job_ref::JobRef;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
+use crate::model::restore_id::RestoreId;
 use crate::output::Reply;
 
-/// Stop captures that are under way
+/// Stop captures, or a restore, that are under way
 ///
-/// Stops all of a cluster's captures, or one. Nothing of a stopped capture is kept; the database
-/// notices only that a session ended.
+/// Stops all of a cluster's captures, or what is named. Nothing of a stopped capture is kept, and a
+/// stopped restore changes nothing; the database notices only that a session ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   vd pg:backups:cancel clowk-lp/db
-  vd pg:backups:cancel clowk-lp/db b008")]
+  vd pg:backups:cancel clowk-lp/db b008
+  vd pg:backups:cancel clowk-lp/db r001")]
 pub(crate) struct Args {
     /// The cluster, as <scope>/<name>
     cluster: ResourceRef,
 
-    /// The backup, such as b008; all captures that run when left out
-    backup: Option<BackupName>,
+    /// The backup, such as b008, or the restore, such as r001; all captures when left out
+    #[arg(value_name = "BACKUP|RESTORE")]
+    job: Option<JobRef>,
 
     #[command(flatten)]
     reply: ReplyArgs,
@@ -34,9 +40,14 @@ impl Args {
         let session = context.session()?;
         let root = context.backups_root()?;
         let docker = context.docker();
+        let name = match self.job {
+            Some(JobRef::Restore(id)) => return self.cancel_restore(id, docker),
+            Some(JobRef::Capture(name)) => Some(name),
+            None => None,
+        };
         let place = session.backups(context, &root).find(&self.cluster)?;
         let catalog = place.catalog(docker)?;
-        let running = self.named(&catalog)?;
+        let running = self.named(name, &catalog)?;
         containers::stop(docker, &running)?;
         // A container that is stopped is of no more use than its output.
         containers::remove(docker, &running)?;
@@ -51,8 +62,25 @@ impl Args {
         Reply::dispatch(message, [])
     }
 
-    fn named<'a>(&self, catalog: &'a Catalog) -> Result<Vec<&'a Job>> {
-        let Some(name) = self.backup else {
+    /// Its own last line says what became of it.
+    fn cancel_restore(&self, id: RestoreId, docker: Docker<'_>) -> anyhow::Result<Reply> {
+        let cluster = &self.cluster;
+        let job = containers::restore(docker, cluster, id)?;
+        if job.state != JobState::Running {
+            let refusal = Refusal::new(
+                format!("{cluster}: restore {id} is not running any more"),
+                format!("vd pg:backups:logs {cluster} {id} says how it ended"),
+            );
+            return Err(refusal.into());
+        }
+        containers::stop(docker, &[&job])?;
+        let said = log(docker, &job.container)?;
+        let last = said.trim_end().lines().last().unwrap_or_default();
+        Reply::dispatch(format!("postgres {cluster}: restore {id}: {last}"), [])
+    }
+
+    fn named<'a>(&self, name: Option<BackupName>, catalog: &'a Catalog) -> Result<Vec<&'a Job>> {
+        let Some(name) = name else {
             return Ok(catalog.running().collect());
         };
         let backup = catalog.find(name)?;

@@ -1,7 +1,6 @@
 //! `backups:capture`: a dump, in the background.
 
 use crate::backups::capture::{Capture, Plan, check_role};
-use crate::backups::directory::Directory;
 use crate::backups::place;
 use crate::cluster::Cluster;
 use crate::commands::args::{CompressArgs, ReplyArgs, RetentionArgs};
@@ -11,7 +10,7 @@ use crate::model::bucket::keys;
 use crate::model::compression::Compression;
 use crate::model::excerpt;
 use crate::model::ordinal::Ordinal;
-use crate::model::refusal::{Refusal, Result};
+use crate::model::refusal::Result;
 use crate::model::resource_ref::ResourceRef;
 use crate::model::retention::Retention;
 use crate::output::{Local, Reply};
@@ -60,7 +59,7 @@ impl Args {
         let session = context.session()?;
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
         let pod = self.pod(&cluster)?;
-        let directory = directory(&cluster)?;
+        let directory = place::directory(&cluster)?;
         let docker = context.docker();
         let container = cluster.running(docker, pod)?.container;
         let login = Login::to(&cluster.deployed);
@@ -132,19 +131,4 @@ impl Args {
         };
         format!("  It holds the database {database}: not the server's roles{others}.{rows}")
     }
-}
-
-fn directory(cluster: &Cluster) -> anyhow::Result<Directory> {
-    let path = place::path(&cluster.reference, &cluster.deployed)?;
-    let directory = Directory::open(&path)?.ok_or_else(|| {
-        Refusal::new(
-            format!(
-                "{}: there is no directory {}",
-                cluster.reference,
-                path.display()
-            ),
-            "the pods make it when they start: apply the cluster's block, vd apply -f <file>",
-        )
-    })?;
-    Ok(directory)
 }

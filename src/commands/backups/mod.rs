@@ -7,4 +7,5 @@ pub(crate) mod download;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod prune;
+pub(crate) mod restore;
 pub(crate) mod schedule;

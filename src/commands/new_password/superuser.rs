@@ -134,6 +134,7 @@ mod tests {
             stdin: &|| Ok(None),
             random: &|_| Ok(()),
             now: &SystemTime::now,
+            binary: &|| Ok("/voodu-postgres".into()),
             connect: &|_| unreachable!("the session is there"),
             progress: &|_| {},
             runner: &runner,

@@ -4,6 +4,7 @@ mod capture;
 mod list;
 mod reading;
 mod removal;
+mod restore;
 
 use std::fs;
 

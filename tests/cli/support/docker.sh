@@ -82,6 +82,7 @@ case "$*" in
   "restart "*.[0-9]) becomes "$2" running ;;
   "exec "*" sh -c "*standby.signal*) [ -e "$here/says-$3" ] ;;
   "run --rm "*--volumes-from*) cat "$here/only-there" ;;
+  "ps -a --filter name="*-restore-r*) cat "$here/restores" ;;
   "ps -a --filter name="*) cat "$here/jobs" ;;
   # The plugin kills this process when it takes too long, and not its children.
   "ps -a "*"voodu.replica_ordinal"*) exec cat "$here/pods" ;;
@@ -110,5 +111,9 @@ case "$*" in
     ;;
   "rm -v "* | "stop --time "*) ;;
   "logs "*) cat "$here/log" ;;
+  "wait "*)
+    [ -s "$here/wait" ] || exec sleep 60
+    cat "$here/wait"
+    ;;
   *) echo "docker: not prepared for $*" >&2; exit 97 ;;
 esac

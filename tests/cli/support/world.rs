@@ -62,6 +62,7 @@ impl World {
         };
         world.prepare("published", "");
         world.prepare("jobs", "");
+        world.prepare("restores", "");
         world.prepare("pods", "");
         world.prepare("exit", "0");
         world

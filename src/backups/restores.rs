@@ -1,0 +1,67 @@
+//! The restores of a cluster: one at a time, and what a killed one left.
+
+use crate::backups::containers::{Job, JobState};
+use crate::backups::directory::{Directory, Lock};
+use crate::cluster::Cluster;
+use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
+use crate::model::restore_id::RestoreId;
+use crate::model::topology_record::State;
+
+/// What the files of a restore begin with, in the backups directory.
+pub(super) const FILES: &str = ".restore-";
+
+/// Whether the cluster can be restored at all right now.
+pub(crate) fn check_state(cluster: &Cluster) -> Result<()> {
+    let reference = &cluster.reference;
+    let state = cluster.record.as_ref().map(|record| &record.state);
+    let going_on = match state {
+        None | Some(State::Steady) => return Ok(()),
+        Some(State::Handover { .. }) => "a handover is under way",
+        Some(State::Maintenance) => "it is in maintenance",
+    };
+    Err(Refusal::new(
+        format!("{reference}: {going_on}"),
+        format!("wait until it is over: vd pg:info {reference}"),
+    ))
+}
+
+/// Two at once would wait for each other.
+pub(super) fn refuse_second(cluster: &ResourceRef, jobs: &[Job]) -> Result<()> {
+    let ours = jobs.iter().filter(|job| job.is_of(cluster));
+    let mut running = ours.filter(|job| job.state == JobState::Running);
+    let Some(job) = running.next() else {
+        return Ok(());
+    };
+    let id = RestoreId::new(job.number).unwrap_or(RestoreId::after(None));
+    Err(Refusal::new(
+        format!("{cluster}: another restore is running, {id}"),
+        format!(
+            "follow it with vd pg:backups:logs {cluster} {id} --follow, or stop it with vd pg:backups:cancel {cluster} {id}"
+        ),
+    ))
+}
+
+/// Those of its containers that do not run.
+pub(super) fn ended<'a>(cluster: &ResourceRef, jobs: &'a [Job]) -> Vec<&'a Job> {
+    let ended = |job: &&Job| job.is_of(cluster) && job.state != JobState::Running;
+    jobs.iter().filter(ended).collect()
+}
+
+/// Gives back what restores left that were killed. Only who holds the lock knows that nobody is
+/// just starting one.
+pub(super) fn sweep(directory: &Directory, jobs: &[Job], _lock: &Lock) -> anyhow::Result<()> {
+    let running: Vec<_> = jobs
+        .iter()
+        .filter(|job| job.state == JobState::Running)
+        .filter_map(|job| RestoreId::new(job.number))
+        .collect();
+    for entry in directory.entries()? {
+        let id = entry.name.strip_prefix(FILES);
+        let id = id.and_then(|rest| rest.split('.').next()?.parse::<RestoreId>().ok());
+        if id.is_some_and(|id| !running.contains(&id)) {
+            directory.remove(&entry.name).ok();
+        }
+    }
+    Ok(())
+}

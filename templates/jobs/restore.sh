@@ -1,0 +1,432 @@
+# --- One restore ------------------------------------------------------------
+# In one transaction. Before it the file is read to its end, and every statement
+# of the dump that is not data runs once in a transaction that is rolled back:
+# what would fail is known before anything is changed.
+
+export LC_ALL=C
+
+FILE='' NAME='' CHECKSUM='' EXPECTED='' URL_FILE='' TRUSTED='' ID='' CLUSTER='' CONTAINER='' POD='' USERNAME='' DATABASE='' PORT=''
+PASSWORD_FILE='' IGNORE_SPACE='' INPUT='' BYTES='' BLOCKERS='' CODE='' RESTORING='' RESTORED=''
+
+for argument; do
+  value=${argument#*=}
+  case $argument in
+    cluster=*) CLUSTER=$value ;;
+    id=*) ID=$value ;;
+    container=*) CONTAINER=$value ;;
+    file=*) FILE=$value ;;
+    name=*) NAME=$value ;;
+    checksum=*) CHECKSUM=$value ;;
+    sha256=*) EXPECTED=$value ;;
+    url_file=*) URL_FILE=$value ;;
+    trusted=*) TRUSTED=$value ;;
+    target=*) POD=$value ;;
+    user=*) USERNAME=$value ;;
+    database=*) DATABASE=$value ;;
+    port=*) PORT=$value ;;
+    password_file=*) PASSWORD_FILE=$value ;;
+    ignore_space=*) IGNORE_SPACE=$value ;;
+    *) fail "unknown argument $argument" ;;
+  esac
+done
+
+# The seconds that other sessions may hold the trial and the restore up.
+TRIAL_PATIENCE=10 PATIENCE=30
+
+# refuse SENTENCE: nothing was changed.
+refuse() { fail "$*; the database is as it was"; }
+
+# on_cancel: the server rolls back when its client is gone, unless the restore had
+# just come to its end.
+on_cancel() {
+  trap '' INT TERM
+  if [ -n "$RESTORING" ]; then
+    kill -TERM "${CHILDREN[@]}" 2>/dev/null
+    finish && RESTORED=1
+  fi
+  if [ -n "$RESTORED" ]; then
+    say "cancelled after ${SECONDS}s, when the restore was complete; only the statistics are missing: run ANALYZE"
+  else
+    say "cancelled after ${SECONDS}s; the database is as it was"
+  fi
+  leave 143
+}
+trap on_cancel INT TERM
+
+prepare() {
+  WORK=/tmp/restore
+  { mkdir -m 0711 "$WORK" && umask 022; } || refuse "there is no room for temporary files in the container"
+  DROP=()
+  if command -v gosu >/dev/null; then
+    DROP=(gosu postgres)
+  elif command -v su-exec >/dev/null; then
+    DROP=(su-exec postgres)
+  fi
+  export PGHOST=127.0.0.1 PGPORT=$PORT PGUSER=$USERNAME PGDATABASE=$DATABASE PGCONNECT_TIMEOUT=10
+  # A superuser's defaults must not hold a restore up, and the server's messages are read below.
+  OPTIONS="-c synchronous_commit=local -c default_transaction_read_only=off -c lc_messages=C"
+  [ -z "$PASSWORD_FILE" ] || take_password "$BACKUPS/$PASSWORD_FILE"
+}
+
+# as_postgres COMMAND...: a dump can come from anywhere, so root parses none.
+as_postgres() { "${DROP[@]}" "$@"; }
+
+# start_reading FILE COMMAND...: like start, which would give it an empty input.
+start_reading() {
+  local file=$1
+  shift
+  "$@" <"$file" &
+  CHILDREN+=("$!")
+}
+
+# as_restore COMMAND...: in the background only, in the place of the shell there,
+# so that a signal reaches it; under the name by which blockers finds it.
+as_restore() {
+  export PGAPPNAME=voodu-postgres-restore PGOPTIONS=$OPTIONS
+  exec "${DROP[@]}" "$@"
+}
+
+# sql: runs the SQL on standard input.
+sql() { PGAPPNAME=voodu-postgres-restore-watch PGOPTIONS=$OPTIONS as_postgres psql -XAtqw -v ON_ERROR_STOP=1; }
+
+# last_line FILE: what a program complained of last, without its own name.
+last_line() { tail -n 1 "$1" | sed -e 's/^[a-z_]*: *//' -e 's/^error: *//' -e 's/\.$//'; }
+
+# --- The file -----------------------------------------------------------------
+
+# fetch: the URL lies in a file, because it can hold a password.
+fetch() {
+  FILE=$BACKUPS/.restore-$ID.download
+  UNFINISHED+=("$FILE" "$BACKUPS/$URL_FILE")
+  start /restore/voodu-postgres job fetch-dump --url-file "$BACKUPS/$URL_FILE" --to "$FILE" ${TRUSTED:+--trusted "$TRUSTED"}
+  finish || leave 1
+}
+
+# open_file: opened once, so that what is checked is what is restored, whatever
+# becomes of its name.
+open_file() {
+  is_file "$FILE" || refuse "$NAME is not there, or no plain file"
+  [ -s "$FILE" ] || refuse "$NAME is empty"
+  exec 3<"$FILE" || refuse "$NAME cannot be opened"
+  INPUT=/proc/$$/fd/3
+}
+
+check_format() {
+  local start
+  start=$(head -c 5 <"$INPUT" | od -An -tx1 | tr -d ' \n')
+  case $start in
+    5047444d50) return 0 ;;
+    1f8b* | 425a68* | fd377a58* | 28b52ffd*) refuse "$NAME is compressed as a whole; unpack it, and restore the dump in it" ;;
+  esac
+  if [ "$(head -c 262 <"$INPUT" | tail -c 5)" = ustar ]; then
+    refuse "$NAME is a tar: a physical backup is restored with vd postgres:restore --from, and of pg_dump's formats only the custom one (-F c) is"
+  fi
+  if head -c 4096 <"$INPUT" | grep -aqE '^(-- PostgreSQL database|SET |CREATE |INSERT |COPY |BEGIN|--)'; then
+    refuse "$NAME is a plain SQL dump, which pg_restore cannot read; it can be run with vd postgres:psql $CLUSTER < file"
+  fi
+  refuse "$NAME is not a dump of pg_dump's custom format"
+}
+
+# verify: a file with the checksum that it had when it was read to its end is as
+# good as it was then. Every other one is read to its end now, as pg_restore reads
+# it. Leaves the amount of data in BYTES, where it is known.
+verify() {
+  local found
+  [ -n "$EXPECTED" ] || [ -z "$CHECKSUM" ] || ! is_file "$CHECKSUM" || EXPECTED=$(head -c 64 "$CHECKSUM" | tr -dc 0-9a-f)
+  if [ -n "$EXPECTED" ]; then
+    start_reading "$INPUT" sha256sum >"$WORK/sha256"
+    watch "reading $NAME"
+    found=$(head -c 64 "$WORK/sha256")
+    [ "$found" = "$EXPECTED" ] || refuse "$NAME is damaged: its sha256 is $found and should be $EXPECTED"
+  fi
+  if [ -n "$EXPECTED" ] && [ -n "$CHECKSUM" ]; then
+    say "verified: $NAME, $(human "$(file_size)"), sha256 matches"
+    return 0
+  fi
+  start read_to_end
+  watch "reading $NAME"
+  [ "$CODE" = 0 ] || refuse "$NAME is damaged or cut off: $(last_line "$PROBLEMS")"
+  BYTES=$(tr -dc 0-9 <"$WORK/bytes")
+  say "verified: $NAME, $(human "$(file_size)"), read to its end"
+}
+
+read_to_end() {
+  set -o pipefail
+  as_postgres pg_restore -f - <"$INPUT" 2>"$PROBLEMS" | wc -c >"$WORK/bytes"
+}
+
+file_size() { stat -Lc %s "$INPUT"; }
+
+# contents: the table of contents, in the order in which it is restored. An index
+# that is attached to another one cannot be dropped alone, so it comes before the
+# one that it is attached to: dropped is in reverse, and then goes with it.
+contents() {
+  if ! as_postgres pg_restore -l -v <"$INPUT" >"$WORK/contents" 2>"$PROBLEMS"; then
+    ! grep -q 'unsupported version' "$PROBLEMS" || refuse "$NAME was made by a newer pg_dump than this server's: $(pg_restore --version) cannot read it"
+    refuse "$NAME is damaged or cut off: $(last_line "$PROBLEMS")"
+  fi
+  awk '
+    function emit(entry,   count, number, child) {
+      if (done[entry]++) return
+      count = split(children[entry], child, " ")
+      for (number = 1; number <= count; number++) emit(child[number])
+      print line[entry]
+    }
+    /^[0-9]+;/ {
+      last = $1 + 0
+      if ($4 ~ /^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE)$/) { last = ""; next }
+      line[last] = $0; order[++entries] = last
+      is_index[last] = ($2 == 1259 && $4 == "INDEX") || ($2 == 2606 && $4 == "CONSTRAINT")
+    }
+    /^;[ \t]*depends on:/ { if (last != "") for (number = 4; number <= NF; number++) needs[last] = needs[last] " " $number }
+    END {
+      for (entry = 1; entry <= entries; entry++) if (is_index[order[entry]]) {
+        count = split(needs[order[entry]], need, " ")
+        for (number = 1; number <= count; number++)
+          if (is_index[need[number]] && !seen[need[number], order[entry]]++)
+            children[need[number]] = children[need[number]] " " order[entry]
+      }
+      for (entry = 1; entry <= entries; entry++) emit(order[entry])
+    }' "$WORK/contents" >"$WORK/list"
+  check_age
+}
+
+# check_age: a newer pg_dump may have written what this pg_restore does not know.
+check_age() {
+  local dumped ours
+  dumped=$(sed -n 's/^; *Dumped by pg_dump version: \([0-9]*\).*/\1/p' "$WORK/contents")
+  ours=$(pg_restore --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+  [ -n "$dumped" ] && [ "$dumped" -gt "$ours" ] || return 0
+  refuse "$NAME was made by pg_dump $dumped, which is newer than this server ($ours); restore it into a cluster of postgres $dumped"
+}
+
+# --- The target ----------------------------------------------------------------
+
+check_server() {
+  local answer
+  answer=$(sql <<<"SELECT pg_is_in_recovery(), current_setting('server_version_num')::int >= 140000" 2>"$PROBLEMS") ||
+    refuse "pod $POD cannot be asked: $(last_line "$PROBLEMS")"
+  [ "${answer%|*}" = f ] || refuse "pod $POD is not the primary any more"
+  # So that the server notices within a second that a restore was killed.
+  [ "${answer#*|}" = f ] || OPTIONS+=" -c client_connection_check_interval=1000"
+}
+
+# check_extensions: those that the image does not have.
+check_extensions() {
+  local missing
+  awk '$4 == "EXTENSION" && $5 == "-" { sub(/^[^-]*- /, ""); sub(/ $/, ""); print }' "$WORK/list" >"$WORK/extensions"
+  missing=$(sql <<SQL
+\set names \`cat '$WORK/extensions'\`
+SELECT string_agg(name, ', ') FROM regexp_split_to_table(:'names', E'\n') AS name
+ WHERE name <> '' AND name NOT IN (SELECT name FROM pg_available_extensions)
+SQL
+  ) || refuse "the extensions of pod $POD cannot be listed"
+  [ -z "$missing" ] || refuse "the dump needs extensions that this server's image does not have: $missing"
+}
+
+# check_roles: a policy or a user mapping names roles, and a dump holds none.
+check_roles() {
+  local missing
+  awk '$4 == "POLICY" || ($4 == "USER" && $5 == "MAPPING")' "$WORK/list" >"$WORK/naming"
+  [ -s "$WORK/naming" ] || return 0
+  as_postgres pg_restore -L "$WORK/naming" -f - <"$INPUT" 2>/dev/null | grep -E '^CREATE (POLICY|USER MAPPING) ' >"$WORK/statements"
+  missing=$(sql <<SQL
+\set statements \`cat '$WORK/statements'\`
+WITH statement AS (SELECT regexp_split_to_table(:'statements', E'\n') AS line),
+list AS (
+  SELECT (regexp_match(line, '^CREATE POLICY (?:"(?:[^"]|"")+"|[^ "]+) ON (?:(?:"(?:[^"]|"")+"|[^ ".]+)\.)?(?:"(?:[^"]|"")+"|[^ "]+)(?: AS RESTRICTIVE)?(?: FOR [A-Z]+)? TO ((?:"(?:[^"]|"")+"|[^ ",;]+)(?:, (?:"(?:[^"]|"")+"|[^ ",;]+))*)'))[1] AS roles FROM statement
+  UNION ALL
+  SELECT (regexp_match(line, '^CREATE USER MAPPING FOR ("(?:[^"]|"")+"|[^ "]+) SERVER '))[1] FROM statement),
+quoted AS (SELECT DISTINCT (regexp_matches(roles, '"(?:[^"]|"")+"|[^ ",]+', 'g'))[1] AS name FROM list),
+role AS (SELECT CASE WHEN name LIKE '"%' THEN replace(substr(name, 2, length(name) - 2), '""', '"') ELSE name END AS name FROM quoted)
+SELECT string_agg(name, ', ' ORDER BY name) FROM role WHERE name <> 'public' AND name NOT IN (SELECT rolname FROM pg_roles)
+SQL
+  ) || refuse "the roles of pod $POD cannot be listed"
+  [ -z "$missing" ] || refuse "the dump needs roles that this server does not have: $missing (CREATE ROLE makes them)"
+}
+
+# check_space: until the commit the old data stay beside the new ones, with
+# indexes and WAL. A disk that fills up stops the whole server.
+check_space() {
+  local free need
+  free=$(sql 2>"$PROBLEMS" <<'SQL'
+BEGIN;
+CREATE TEMPORARY TABLE voodu_df (line text) ON COMMIT DROP;
+COPY voodu_df FROM PROGRAM 'df -Pk .';
+SELECT (regexp_match(line, '^\S+ +\d+ +\d+ +(\d+) '))[1]::bigint * 1024 FROM voodu_df WHERE line ~ ' \d+% ';
+ROLLBACK;
+SQL
+  )
+  if [ -z "$free" ]; then
+    say "the free space of pod $POD could not be found out: $(last_line "$PROBLEMS")"
+    return 0
+  fi
+  need=$(needed)
+  need=$((need + (need < 2147483648 ? need : 2147483648)))
+  [ "$free" -lt "$need" ] || return 0
+  [ "$IGNORE_SPACE" = yes ] ||
+    refuse "pod $POD has $(human "$free") free, and the restore may take $(human "$need") beside the old data; make room, or run it again with --ignore-space if the estimate is wrong"
+  say "going on with $(human "$free") free, where $(human "$need") may be needed"
+}
+
+# needed: the restored data and their indexes, estimated.
+needed() {
+  local now
+  if [ -n "$BYTES" ]; then
+    echo $((BYTES + BYTES / 4))
+    return
+  fi
+  now=$(sql <<<'SELECT pg_database_size(current_database())')
+  [ "$now" -ge $((2 * $(file_size))) ] || now=$((2 * $(file_size)))
+  echo "$now"
+}
+
+# note_grants: what the flags of pg_restore leave behind.
+note_grants() {
+  local roles
+  roles=$(sql <<'SQL'
+SELECT string_agg(DISTINCT quote_ident(rolname), ', ')
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = relnamespace AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  CROSS JOIN LATERAL (SELECT relowner AS id UNION SELECT grantee FROM aclexplode(relacl)) AS holder
+  JOIN pg_roles AS r ON r.oid = holder.id AND rolname <> current_user
+SQL
+  )
+  [ -z "$roles" ] || say "note: owners and grants are not restored, and tables here belong to or are granted to $roles: give them their rights again afterwards"
+}
+
+# --- Running -------------------------------------------------------------------
+
+# watch WHAT [PATIENCE]: waits for what was started, with a line every ten
+# seconds, and ends it when other sessions hold it up for longer than PATIENCE.
+# Leaves its exit code in CODE, and in BLOCKERS who held it up.
+watch() {
+  local child=${CHILDREN[0]} next=$((SECONDS + 10)) look=$((SECONDS + 1)) since='' who=''
+  BLOCKERS=''
+  while kill -0 "$child" 2>/dev/null; do
+    # A signal ends the wait, not the sleep.
+    sleep 0.1 &
+    wait "$!"
+    if [ -n "${2:-}" ] && [ "$SECONDS" -ge "$look" ]; then
+      who=$(blockers 2>/dev/null)
+      [ -n "$who" ] || since=''
+      [ -z "$who" ] || : "${since:=$SECONDS}"
+      if [ -n "$since" ] && [ "$((SECONDS - since))" -ge "$2" ]; then
+        BLOCKERS=$who
+        kill -TERM "$child" 2>/dev/null
+      fi
+      look=$((SECONDS + 2))
+    fi
+    if [ "$SECONDS" -ge "$next" ]; then
+      say "[${SECONDS}s] $1$(progress)${since:+, waiting for $who}"
+      next=$((SECONDS + 10))
+    fi
+  done
+  CODE=0
+  finish || CODE=$?
+}
+
+# refuse_blocked SECONDS: when others held it up for so long.
+refuse_blocked() {
+  [ -z "$BLOCKERS" ] ||
+    refuse "it waited for $1s for a lock that others hold: $BLOCKERS; stop the application, or end the session with SELECT pg_terminate_backend(...)"
+}
+
+# blockers: the sessions that the restore waits for.
+blockers() {
+  sql <<SQL
+SELECT string_agg(DISTINCT CASE WHEN blocking.pid = 0 THEN 'a prepared transaction (see pg_prepared_xacts)' ELSE
+    concat('session ', blocking.pid, ' of ', other.usename, ' (' || nullif(other.application_name, '') || ')', ' from ' || host(other.client_addr),
+      ', ', other.state, ' for ', extract(epoch FROM now() - coalesce(other.state_change, other.backend_start))::int, ' s') END, '; ')
+  FROM pg_stat_activity AS mine
+  CROSS JOIN LATERAL unnest(pg_blocking_pids(mine.pid)) AS blocking(pid)
+  LEFT JOIN pg_stat_activity AS other ON other.pid = blocking.pid
+ WHERE mine.application_name = 'voodu-postgres-restore'
+SQL
+}
+
+# progress: what pg_restore is at.
+progress() {
+  [ ! -s "$WORK/progress" ] || tail -n 1 "$WORK/progress" | sed -e 's/^pg_restore: */: /' -e 's/"//g'
+}
+
+# trial: everything but the data, in a transaction that is rolled back. Drops
+# cascade here, and the server tells what else would go.
+trial() {
+  local flags=(--no-owner --no-privileges -L "$WORK/list" -f -) others
+  {
+    echo 'BEGIN;'
+    as_postgres pg_restore "${flags[@]}" --clean --if-exists <"$INPUT" 2>/dev/null | sed \
+      -e '/^-- Name: /q' -e '/^\\/d' \
+      -e 's/^SET client_min_messages .*/SET client_min_messages = notice;/' \
+      -e '/^DROP USER MAPPING /b' -e 's/^\(DROP .*\);$/\1 CASCADE;/' \
+      -e 's/^\(ALTER TABLE .* DROP CONSTRAINT .*\);$/\1 CASCADE;/'
+    as_postgres pg_restore "${flags[@]}" --schema-only <"$INPUT" 2>/dev/null
+    echo 'ROLLBACK;'
+  } >"$WORK/trial.sql"
+  start as_restore psql -XAtqw -v ON_ERROR_STOP=1 -f "$WORK/trial.sql" >/dev/null 2>"$PROBLEMS"
+  watch "trying the dump's statements" "$TRIAL_PATIENCE"
+  refuse_blocked "$TRIAL_PATIENCE"
+  others=$(sed -n 's/.*drop cascades to //p' "$PROBLEMS" | grep -v '^[0-9]* other objects$' | head -n 20 | paste -sd , - | sed 's/,/, /g')
+  [ -z "$others" ] ||
+    refuse "objects that are not in the dump depend on some that it replaces: $others. Drop them, or move them out of the way"
+  [ "$CODE" = 0 ] || refuse_trial
+}
+
+refuse_trial() {
+  local error
+  error=$(grep -m 1 -E '(ERROR|FATAL|PANIC): ' "$PROBLEMS" | sed 's/^.*\(ERROR\|FATAL\|PANIC\): *//')
+  case $error in
+    *'out of shared memory'*)
+      refuse "the dump has more objects than the server can lock in one transaction: raise max_locks_per_transaction in the block's pg_config (it is $(sql <<<'SHOW max_locks_per_transaction')), and apply"
+      ;;
+  esac
+  refuse "the dump cannot be restored here: ${error:-$(last_line "$PROBLEMS")}"
+}
+
+restore() {
+  local error
+  RESTORING=1
+  start_reading "$INPUT" as_restore pg_restore --clean --if-exists --no-owner --no-privileges --single-transaction --exit-on-error \
+    --verbose --no-password -L "$WORK/list" -d "$DATABASE" 2>"$WORK/progress"
+  watch "restoring" "$PATIENCE"
+  RESTORING=''
+  refuse_blocked "$PATIENCE"
+  [ "$CODE" != 0 ] || return 0
+  error=$(grep -m 1 -E 'error: ' "$WORK/progress" | sed 's/^.*error: *//')
+  refuse "pg_restore exited $CODE: ${error:-$(last_line "$WORK/progress")}"
+}
+
+# restored: the statistics are no part of a dump.
+restored() {
+  RESTORED=1
+  rm -f "$WORK/progress"
+  say "restored in ${SECONDS}s; collecting statistics"
+  start as_restore psql -Xqw -c ANALYZE 2>"$PROBLEMS"
+  watch "collecting statistics"
+  [ "$CODE" = 0 ] || fail "$(last_line "$PROBLEMS"); the restore is complete, but without statistics: run ANALYZE"
+  say "postgres $CLUSTER: $NAME restored into database $DATABASE (${SECONDS}s)"
+}
+
+restore_dump() {
+  prepare
+  say "restore: $NAME → database $DATABASE of pod $POD (user=$USERNAME, container $CONTAINER)"
+  [ -z "$URL_FILE" ] || fetch
+  open_file
+  check_format
+  contents
+  verify
+  check_server
+  check_extensions
+  check_roles
+  check_space
+  trial
+  say "tried: every statement of the dump works here; restoring"
+  note_grants
+  restore
+  restored
+  # What was downloaded.
+  [ "${#UNFINISHED[@]}" -eq 0 ] || rm -f -- "${UNFINISHED[@]}"
+}
+
+restore_dump
