@@ -12,6 +12,7 @@ use crate::docker::container::Container;
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
 use crate::expand::ENTRYPOINT;
+use crate::model::identifier::PgIdentifier;
 use crate::model::ordinal::Ordinal;
 use crate::postgres::psql::{Login, Psql};
 use crate::postgres::server::{ROLE, Server};
@@ -84,7 +85,7 @@ impl Survey {
             let inspected = scope.spawn(|| docker.inspect(&names));
             let asked = pods
                 .iter()
-                .map(|(_, name)| scope.spawn(move || ask(Psql::new(docker, name, login), sql)));
+                .map(|(_, name)| scope.spawn(move || ask(docker, name, login, sql)));
             let asked: Vec<_> = asked.collect();
             let containers = join(inspected)?;
             let mut containers: BTreeMap<_, _> = containers
@@ -122,7 +123,22 @@ impl PodReport {
 /// What a session answered: the role, and whatever else was asked.
 type Answer = Result<(Server, Map<String, Value>), Silence>;
 
-fn ask(psql: Psql<'_>, sql: &str) -> Answer {
+/// An operator may have dropped the cluster's database; every server has the other one.
+fn ask(docker: Docker<'_>, container: &str, login: Login<'_>, sql: &str) -> Answer {
+    let answer = session(Psql::new(docker, container, login), sql);
+    match (&answer, PgIdentifier::database("database", "postgres")) {
+        (Err(Silence::Refuses(words)), Ok(database)) if words.contains("database \"") => {
+            let login = Login {
+                database: &database,
+                ..login
+            };
+            session(Psql::new(docker, container, login), sql)
+        }
+        _ => answer,
+    }
+}
+
+fn session(psql: Psql<'_>, sql: &str) -> Answer {
     let output = match psql.capture(sql) {
         Ok(output) => output,
         Err(failure) if failure.timed_out() => return Err(Silence::Hangs),

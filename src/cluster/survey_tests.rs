@@ -114,3 +114,24 @@ fn without_docker_nothing_is_known() {
     let failure = Survey::take(&cluster(1), Docker::new(&runner)).unwrap_err();
     assert!(failure.to_string().contains("Cannot connect"), "{failure}");
 }
+
+#[test]
+fn a_server_without_the_clusters_database_is_asked_in_another() {
+    let missing = "psql: error: FATAL:  database \"appdata\" does not exist\n";
+    let runner = FakeRunner::default()
+        .prints(
+            "docker inspect",
+            &container("s-db.0", "running", &["bash", ENTRYPOINT], "ab"),
+        )
+        .answers("docker exec", 2, "", missing)
+        .once()
+        .prints("docker exec", &one_line(PRIMARY));
+    let survey = Survey::take(&cluster(1), Docker::new(&runner)).unwrap();
+    assert!(survey.pods[0].server().is_some());
+    assert!(
+        runner
+            .calls()
+            .iter()
+            .any(|call| call.contains("--dbname=postgres"))
+    );
+}

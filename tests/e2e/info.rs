@@ -126,6 +126,18 @@ fn info_tells_what_is_wrong_in_time() {
         &cluster,
         &["POSTGRES_PASSWORD in the config is not the one that the server takes; "],
     );
+    let psql = [
+        "psql", "-qX", "-p", "5433", "-U", "appuser", "-d", "postgres",
+    ];
+    let drop = ["-c", "DROP DATABASE appdata WITH (FORCE)"];
+    docker_ok(&[&["exec", &zero][..], &psql, &drop].concat());
+    finds(
+        &cluster,
+        &[
+            "the server has no database appdata, ",
+            "POSTGRES_PASSWORD in the config",
+        ],
+    );
     docker_ok(&["stop", &zero]);
     finds(
         &cluster,
@@ -134,6 +146,7 @@ fn info_tells_what_is_wrong_in_time() {
             &format!("{zero} is exited; "),
             &format!("{one} does not stream"),
             &format!("{two} does not stream"),
+            "the server has no database appdata, ",
         ],
     );
 }

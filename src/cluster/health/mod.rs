@@ -60,6 +60,7 @@ pub(crate) fn problems(condition: &Condition<'_>, max_lag: ByteSize) -> Vec<Prob
         }
         problems.extend(check.settings(pod));
     }
+    problems.extend(check.database());
     problems.extend(check.collations());
     problems.extend(check.record());
     problems.extend(check.config());

@@ -7,6 +7,20 @@ use crate::model::bucket::keys;
 use crate::postgres::fresh_login::FreshLogin;
 
 impl Check<'_> {
+    pub(super) fn database(&self) -> Option<Problem> {
+        let databases = self.condition.inventory()?.databases.as_ref()?;
+        let (reference, own) = (self.reference(), &self.condition.cluster.deployed.database);
+        let there = databases
+            .iter()
+            .any(|database| database.name == own.as_str());
+        (!there).then(|| {
+            Problem::new(
+                format!("the server has no database {own}, which the block names"),
+                format!("make it with vd pg:psql {reference} -- --dbname=postgres -c 'CREATE DATABASE \"{own}\"', and restore a backup"),
+            )
+        })
+    }
+
     pub(super) fn collations(&self) -> Option<Problem> {
         let (reference, inventory) = (self.reference(), self.condition.inventory()?);
         let (databases, collations) = (&inventory.old_databases, &inventory.old_collations);

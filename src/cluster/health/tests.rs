@@ -117,6 +117,15 @@ fn settings_that_are_not_in_force() {
 }
 
 #[test]
+fn a_server_that_lost_its_database() {
+    let lost = inventory(&json!({"databases": [{"name": "template1", "bytes": 1}]}));
+    case(
+        move |condition| condition.inventories = BTreeMap::from([("0".parse().unwrap(), lost)]),
+        &["the server has no database postgres, which the block names"],
+    );
+}
+
+#[test]
 fn collations_of_another_image() {
     let old = inventory(&json!({"old_databases": ["appdata"], "old_collations": ["de"]}));
     case(
