@@ -56,12 +56,16 @@ fn assert_parses(line: &str, source: &str) {
     }
 }
 
-/// The rest of each line after `vd postgres:` or `vd pg:`.
+/// The rest of each line after `vd postgres:` or `vd pg:`; a whole line in quotes ends with them.
 fn told(text: &str) -> impl Iterator<Item = &str> {
+    let rest = |(at, prefix): (usize, &str)| {
+        let rest = &text[at + prefix.len()..];
+        let end = if text[..at].ends_with('"') { '"' } else { '\n' };
+        rest.split(['\n', end]).next().unwrap_or_default()
+    };
     PREFIXES
         .into_iter()
-        .flat_map(move |prefix| text.split(prefix).skip(1))
-        .map(|rest| rest.lines().next().unwrap_or_default())
+        .flat_map(move |prefix| text.match_indices(prefix).map(rest))
 }
 
 /// The same where the command's name is not left open.
