@@ -11,7 +11,7 @@ use crate::cluster::relink::{Relinked, relink};
 use crate::cluster::survey::Survey;
 use crate::cluster::wiring::Wiring;
 use crate::commands::args::ReplyArgs;
-use crate::context::Context;
+use crate::context::{Caller, Context};
 use crate::controller::Controller;
 use crate::model::byte_size::ByteSize;
 use crate::model::ordinal::Ordinal;
@@ -96,7 +96,8 @@ impl Args {
         let plan = gate::plan(facts, &wish)?;
         let relinked = self.relink(&*session.controller, &cluster)?;
         if self.dry_run {
-            return Reply::dispatch(outlook(facts, &wish, &plan), []);
+            let text = outlook(facts, &wish, &plan, &relinked.notes);
+            return Reply::dispatch(text, []);
         }
         let handover = Handover {
             members: Members {
@@ -111,7 +112,14 @@ impl Args {
         cluster.reread_record()?;
         report.applications = relinked.notes;
         let mirror = cluster.bookkeeping(Vec::new());
-        Reply::dispatch(report.text(), mirror.into_iter().chain(relinked.actions))
+        let actions: Vec<_> = mirror.into_iter().chain(relinked.actions).collect();
+        if session.caller != Caller::Controller && !actions.is_empty() {
+            report.applications.push(format!(
+                "run by hand: nobody writes the URLs and the config; vd pg:promote {} --replica {} does",
+                self.cluster, self.replica
+            ));
+        }
+        Reply::dispatch(report.text(), actions)
     }
 
     /// The applications' URLs with the pod as the primary. What stands in their way is known

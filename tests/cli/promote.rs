@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::support::actors::{GIVES_BACK, STOPS, TAKES_OVER};
 use crate::support::pods::{primary, standby};
 use crate::support::world::{World, cluster};
+use crate::support::{plugin, run};
 
 const PROMOTE: [&str; 4] = ["promote", "clowk-lp/db", "--replica", "1"];
 const STEADY: &str = "epoch=7\nprimary=0\nstate=steady\n";
@@ -221,6 +222,21 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     assert!(world.record_text().ends_with(STEADY));
     let sql = fs::read_to_string(world.bin().join("sql")).unwrap();
     assert!(!sql.contains("CHECKPOINT"), "{sql}");
+}
+
+#[test]
+fn by_hand_the_rest_is_said() {
+    let world = world(2);
+    let answer = world.while_pods(&[STOPS, TAKES_OVER], || {
+        let mut plugin = plugin();
+        plugin.env("VOODU_CONTROLLER_URL", world.platform.url());
+        plugin.env("PATH", format!("{}:/usr/bin:/bin", world.bin().display()));
+        run(plugin.args(PROMOTE))
+    });
+    let message = answer.data()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("run by hand: nobody writes the URLs and the config; vd pg:promote clowk-lp/db --replica 1 does"), "{message}");
+    // Not a terminal: nobody watches.
+    assert_eq!(answer.stderr, "");
 }
 
 #[test]

@@ -114,7 +114,12 @@ impl Report<'_> {
 }
 
 /// What `--dry-run` prints.
-pub(crate) fn outlook(facts: Facts<'_>, wish: &Wish, plan: &Plan) -> String {
+pub(crate) fn outlook(
+    facts: Facts<'_>,
+    wish: &Wish,
+    plan: &Plan,
+    applications: &[String],
+) -> String {
     let (cluster, target) = (facts.cluster, wish.target);
     let mut lines = vec![match &plan.way {
         Way::Finish => format!("pod {target} is already the primary of {cluster}"),
@@ -140,6 +145,7 @@ pub(crate) fn outlook(facts: Facts<'_>, wish: &Wish, plan: &Plan) -> String {
             .map(|pod| format!("  {}", standing(pod))),
     );
     lines.extend(plan.notes.iter().map(|note| format!("  note: {note}")));
+    lines.extend(applications.iter().map(|line| format!("  then: {line}")));
     lines.push("  nothing was changed".to_owned());
     lines.join("\n")
 }
