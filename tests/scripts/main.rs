@@ -9,6 +9,7 @@
 
 mod data;
 mod decide;
+mod jobs;
 mod passfile;
 mod protocol;
 mod record;

@@ -66,7 +66,7 @@ impl Sandbox {
     pub fn spawn(&self, ordinal: usize, script: &str) -> Child {
         let mut child = Command::new("/bin/bash")
             .env_clear()
-            .env("PATH", self.search_path())
+            .env("PATH", self.tools())
             .env("SANDBOX", &self.root)
             .env("PGDATA", self.path("volume/pgdata"))
             .env("PG_CLUSTER_ID", CLUSTER)
@@ -101,7 +101,8 @@ impl Sandbox {
         String::from_utf8(output.stdout).expect("utf-8 from a script")
     }
 
-    fn search_path(&self) -> String {
+    /// Where the tools are found.
+    pub fn tools(&self) -> String {
         match self.tools {
             Tools::Native => std::env::var("PATH").expect("PATH"),
             Tools::Busybox => busybox_directory().display().to_string(),

@@ -1,0 +1,205 @@
+//! The job that captures, with this machine's tools and with busybox', without a container.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::{Command, Output};
+
+use crate::support::{Sandbox, TOOLS, Tools};
+
+const FILE: &str = "b007-20260504T020000Z.dump";
+
+/// Writes what it is told to, or not all of it.
+const PG_DUMP: &str = r#"#!/bin/bash
+while [ "$1" != -f ]; do shift; done
+printf 'whole dump' >"$2"
+[ ! -e "$SANDBOX/broken" ] || { echo 'pg_dump: error: no' >&2; exit 1; }
+"#;
+
+/// Reads a file to its end, which must be there.
+const PG_RESTORE: &str = "#!/bin/bash\ngrep -q 'whole dump$' \"$3\"\n";
+
+/// Runs the whole job with more arguments, its directories in the sandbox.
+fn run(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+    for (name, text) in [("pg_dump", PG_DUMP), ("pg_restore", PG_RESTORE)] {
+        let name = format!("fakes/{name}");
+        sandbox.write(&name, text);
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(sandbox.path(&name), executable).unwrap();
+    }
+    std::fs::create_dir_all(sandbox.path("tmp")).unwrap();
+    let fakes = sandbox.path("fakes");
+    Command::new("/bin/bash")
+        .args(["-c", &script(), "capture"])
+        .args([
+            "cluster=s/db",
+            "id=b007",
+            "container=c",
+            "source=0",
+            "compress=6",
+        ])
+        .args([
+            "user=u",
+            "database=d",
+            "port=1",
+            "raw=2048",
+            "estimate=1024",
+        ])
+        .arg(format!("file={FILE}"))
+        .args(arguments)
+        .env_clear()
+        .env("PATH", format!("{}:{}", fakes.display(), sandbox.tools()))
+        .env("SANDBOX", sandbox.path(""))
+        .output()
+        .expect("start bash")
+}
+
+fn script() -> String {
+    let part = |name: &str| {
+        let path = format!("{}/templates/jobs/{name}.sh", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let whole = format!("{}\n{}", part("common"), part("capture"));
+    whole
+        .replace("BACKUPS=/backups", "BACKUPS=$SANDBOX/backups")
+        .replace("/tmp/", "$SANDBOX/tmp/")
+}
+
+fn files(sandbox: &Sandbox) -> Vec<String> {
+    let entries = std::fs::read_dir(sandbox.path("backups")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+#[track_caller]
+fn said(output: &Output, code: i32, tools: Tools) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{tools:?}: {text}");
+    assert_eq!(output.stderr, b"", "{tools:?}");
+    text
+}
+
+#[test]
+fn a_capture_is_published_with_its_checksum() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        let text = said(&run(&sandbox, &[]), 0, tools);
+        assert!(text.starts_with("capture: pg_dump → "), "{text}");
+        assert!(
+            text.contains("raw size 2 kB, estimated dump ~1 kB, container c)\ndone: 10 B in "),
+            "{text}"
+        );
+        assert!(text.contains(&format!(
+            "postgres s/db: backup b007 captured ({FILE}, 10 B, source: ordinal 0, "
+        )));
+        let checksum = format!("{FILE}.sha256");
+        assert_eq!(files(&sandbox), [FILE, &checksum]);
+        let checked = Command::new("sha256sum")
+            .args(["--check", "--strict", "--quiet", &checksum])
+            .current_dir(sandbox.path("backups"))
+            .status();
+        assert!(checked.unwrap().success());
+        for name in [FILE, &checksum] {
+            let path = sandbox.path(&format!("backups/{name}"));
+            let mode = std::fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o640, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_capture_that_fails_leaves_nothing_and_deletes_nothing() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        sandbox.write("broken", "");
+        sandbox.write("backups/b001-20260101T000000Z.dump", "whole dump");
+        let text = said(
+            &run(&sandbox, &["expired=b001-20260101T000000Z.dump"]),
+            1,
+            tools,
+        );
+        assert!(
+            text.contains("pg_dump: error: no\nfailed: pg_dump did not succeed"),
+            "{text}"
+        );
+        assert_eq!(files(&sandbox), ["b001-20260101T000000Z.dump"]);
+    }
+}
+
+#[test]
+fn what_lies_in_the_way_is_not_written_to() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        let partial = sandbox.path(&format!("backups/{FILE}.partial"));
+        sandbox.write("backups/good.dump", "good");
+        symlink(sandbox.path("backups/good.dump"), &partial).unwrap();
+        let text = said(&run(&sandbox, &[]), 1, tools);
+        assert!(text.contains(".partial is already there"), "{text}");
+        assert_eq!(sandbox.read("backups/good.dump"), "good");
+        std::fs::remove_file(&partial).unwrap();
+        // A directory under the final name takes nothing in.
+        std::fs::create_dir(sandbox.path(&format!("backups/{FILE}"))).unwrap();
+        let text = said(&run(&sandbox, &[]), 1, tools);
+        assert!(text.contains("could not be given its name"), "{text}");
+        assert!(!partial.exists());
+    }
+}
+
+#[test]
+fn others_are_verified_and_pruned_after_success() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        let names = ["b001-20260101T000000Z.dump", "b002-20260102T000000Z.dump"];
+        let cut = "b003-20260103T000000Z.dump";
+        for name in names {
+            sandbox.write(&format!("backups/{name}"), "whole dump");
+        }
+        sandbox.write(&format!("backups/{cut}"), "whole dum");
+        let outside = sandbox.path("outside");
+        sandbox.write("outside", "whole dump");
+        let link = "b004-20260104T000000Z.dump";
+        symlink(&outside, sandbox.path(&format!("backups/{link}"))).unwrap();
+        let arguments = [names[0], names[1], cut, link].map(|name| format!("verify={name}"));
+        let expired = [names[0], names[1], "b000-20250101T000000Z.dump", link];
+        let expired = expired.map(|name| format!("expired={name}"));
+        let all = arguments.iter().chain(&expired).map(String::as_str);
+        let all: Vec<_> = all.chain(["retention=keep 1"]).collect();
+        let text = said(&run(&sandbox, &all), 0, tools);
+        for expected in [
+            &format!("{} had no checksum: it was read back whole", names[0])[..],
+            &format!("warning: {cut} had no checksum, and cannot be read back whole"),
+            "retention (keep 1): pruned 2 backup(s): b001, b002\n",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+        assert_eq!(
+            files(&sandbox),
+            [cut, link, FILE, &format!("{FILE}.sha256")]
+        );
+        assert!(outside.exists());
+    }
+}
+
+#[test]
+fn sizes_are_spelled_as_in_the_lists() {
+    let functions = script();
+    let functions = functions.split("# --- One backup").next().unwrap();
+    for (bytes, human, whole) in [
+        (0, "0 B", "0 B"),
+        (1023, "1023 B", "1023 B"),
+        (1024, "1.0 kB", "1 kB"),
+        (1_048_575, "1.0 MB", "1 MB"),
+        (257_215_693, "245.3 MB", "245 MB"),
+        (3 << 30, "3.0 GB", "3 GB"),
+        (5_i64 << 50, "5.0 PB", "5 PB"),
+    ] {
+        let text = format!("{functions}\nhuman {bytes}; echo; whole {bytes}");
+        let output = Command::new("/bin/bash")
+            .args(["-c", &text])
+            .env("SANDBOX", "")
+            .output()
+            .unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output, format!("{human}\n{whole}"), "{bytes}");
+    }
+}
