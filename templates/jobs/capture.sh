@@ -32,13 +32,13 @@ PARTIAL=$BACKUPS/$FILE.partial
 
 # report: how much has been written, ever more seldom.
 report() {
-  local pause
-  for pause in 3 7 15 20; do
-    sleep "$pause"
+  local seconds
+  for seconds in 3 7 15 20; do
+    pause "$seconds"
     progress
   done
   while :; do
-    sleep 30
+    pause 30
     progress
   done
 }
@@ -100,14 +100,14 @@ SQL
       not_held "it gives no answer"
       return
     fi
-    sleep 0.1
+    pause 0.1
   done 2>/dev/null
   until [ "$("${psql[@]}" "host=127.0.0.1 $LOGIN" -c "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= '$oldest'")" = t ]; do
     if [ "$SECONDS" -ge "$deadline" ]; then
       not_held "pod $SOURCE is more than 30s behind"
       return
     fi
-    sleep 0.2
+    pause 0.2
   done
 }
 

@@ -32,7 +32,7 @@ leave() {
   done
   for child in ${CHILDREN[@]+"${CHILDREN[@]}"}; do
     while [ "$left" -gt 0 ] && kill -0 "$child" 2>/dev/null; do
-      sleep 0.02
+      pause 0.02
       left=$((left - 1))
     done
   done
@@ -71,6 +71,12 @@ dismiss() {
   done
   HELPERS=()
 }
+
+# Nothing is ever written to it: reading from it is a sleep without a process.
+exec {TICK}<> <(:)
+
+# pause SECONDS
+pause() { read -r -t "$1" -u "$TICK"; }
 
 # human BYTES: 245.3 MB, as the lists show sizes.
 human() {
