@@ -10,7 +10,7 @@ const FILE: &str = "b007-20260504T020000Z.dump";
 /// Writes what it is told to, or not all of it.
 const PG_DUMP: &str = r#"#!/bin/bash
 while [ "$1" != -f ]; do shift; done
-printf 'whole dump' >"$2"
+if [ -e "$SANDBOX/cut" ]; then printf 'whole du' >"$2"; else printf 'whole dump' >"$2"; fi
 [ ! -e "$SANDBOX/broken" ] || { echo 'pg_dump: error: no' >&2; exit 1; }
 "#;
 
@@ -123,6 +123,19 @@ fn a_capture_that_fails_leaves_nothing_and_deletes_nothing() {
             "{text}"
         );
         assert_eq!(files(&sandbox), ["b001-20260101T000000Z.dump"]);
+    }
+}
+
+#[test]
+fn a_dump_that_cannot_be_read_back_is_removed() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        sandbox.write("cut", "");
+        let text = said(&run(&sandbox, &[]), 1, tools);
+        assert!(text.contains(&format!(
+            "failed: {FILE} cannot be read back: it is removed"
+        )));
+        assert_eq!(files(&sandbox), Vec::<String>::new());
     }
 }
 

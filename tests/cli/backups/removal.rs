@@ -133,6 +133,34 @@ fn prune_reads_the_config_and_says_when_there_is_no_limit() {
 }
 
 #[test]
+fn a_scopes_limits_hold_for_its_clusters_until_they_have_their_own() {
+    let world = World::with_cluster(1);
+    put_verified(&world, OLD, 1);
+    put_verified(&world, NEW, 1);
+    put_verified(&world, THIRD, 1);
+    world.vd_ok(&[
+        "config",
+        "clowk-lp",
+        "set",
+        "BACKUP_KEEP=2",
+        "BACKUP_MAX_AGE=1h",
+    ]);
+    let prune = ["backups:prune", "clowk-lp/db", "--dry-run"];
+    // The first apply gave the cluster a BACKUP_KEEP of its own.
+    assert!(message(&world, &prune).contains("(keep 30, max age 1h): would prune 2 backup(s)"));
+    world.vd_ok(&[
+        "config",
+        "clowk-lp/db",
+        "set",
+        "BACKUP_KEEP=",
+        "BACKUP_MAX_AGE=0",
+    ]);
+    assert!(message(&world, &prune).contains("(keep 2): would prune 1 backup(s)"));
+    let flag = [&prune[..], &["--keep", "0"]].concat();
+    world.refused(&flag, "clowk-lp/db: there is no limit");
+}
+
+#[test]
 fn cancel_stops_what_runs_and_gives_the_space_back() {
     let world = World::with_cluster(1);
     put_verified(&world, OLD, 1);
