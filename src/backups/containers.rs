@@ -33,7 +33,7 @@ pub(crate) struct Job {
     pub(crate) container: String,
     pub(crate) number: u32,
     pub(crate) state: JobState,
-    /// It ended less than a minute ago: whoever watched it may still be asking how.
+    /// It ended some seconds ago: whoever watched it may still be asking how.
     pub(crate) just_ended: bool,
     /// When it was asked for; the older plugin does not say.
     pub(crate) asked_at: Option<Timestamp>,
@@ -146,11 +146,17 @@ fn job(line: &str, prefix: &str) -> Option<Job> {
             "exited" | "dead" | "removing" => JobState::Exited(exit_code(status)),
             _ => JobState::Running,
         },
-        // `Exited (0) 3 seconds ago`, `Exited (0) Less than a second ago`
-        just_ended: status.contains(" second"),
+        just_ended: ended_just_now(status),
         asked_at: Timestamp::parse(asked_at),
         owner: (!scope.is_empty()).then(|| (scope.to_owned(), name.to_owned())),
     })
+}
+
+/// `Exited (0) 3 seconds ago`, `Exited (0) Less than a second ago`
+fn ended_just_now(status: &str) -> bool {
+    let ago = status.split_once(") ").map_or("", |(_, ago)| ago);
+    let (number, unit) = ago.split_once(' ').unwrap_or_default();
+    number == "Less" || unit.starts_with("second") && number.parse().is_ok_and(|it: u8| it < 10)
 }
 
 /// Of `Exited (137) 3 minutes ago`.
@@ -234,6 +240,14 @@ mod tests {
             (10, JobState::NeverStarted),
         ];
         assert_eq!(states, expected);
+        let just_ended = [
+            "3 seconds ago",
+            "Less than a second ago",
+            "12 seconds ago",
+            "2 hours ago",
+        ]
+        .map(|ago| ended_just_now(&format!("Exited (0) {ago}")));
+        assert_eq!(just_ended, [true, true, false, false]);
         let ours: Vec<_> = jobs.iter().map(|job| job.is_of(&db())).collect();
         assert_eq!(ours, [true, true, false]);
         assert_eq!(jobs[1].asked_at, Timestamp::parse("20260504T020000Z"));
