@@ -25,7 +25,7 @@ host := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 
 .PHONY: build
 build: need-cargo ## Build bin/voodu-postgres
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(host)
+	RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static" cargo build --release --locked --target $(host)
 	@install -m 755 $(target_dir)/$(host)/release/voodu-postgres bin/.voodu-postgres.new
 	@mv -f bin/.voodu-postgres.new bin/voodu-postgres
 
@@ -99,7 +99,7 @@ cross: need-cargo ## Build the release files for linux amd64 and arm64 in dist/
 	@rm -rf dist; mkdir dist
 	@for pair in amd64:x86_64 arm64:aarch64; do \
 	  triple=$${pair#*:}-unknown-linux-musl file=voodu-postgres_linux_$${pair%:*}; \
-	  RUSTFLAGS="-Clinker=rust-lld -Clink-self-contained=yes" cargo build --release --locked --target "$$triple"; \
+	  RUSTFLAGS="-Clinker=rust-lld -Clink-self-contained=yes -Crelocation-model=static" cargo build --release --locked --target "$$triple"; \
 	  install -m 755 "$(target_dir)/$$triple/release/voodu-postgres" "dist/$$file"; \
 	  if readelf -lW "dist/$$file" | grep INTERP; then echo "dist/$$file is not static" >&2; exit 1; fi; \
 	  (cd dist && sha256sum "$$file" >"$$file.sha256"); \
