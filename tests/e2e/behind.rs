@@ -125,13 +125,9 @@ fn replicas_come_and_go() {
     ]);
     cluster.apply();
     cluster.wait_until_formed();
-    let deleted = cluster.platform.vd(&[
-        "delete",
-        &format!("{}/db", cluster.scope),
-        "--replica",
-        "1",
-        "--prune",
-    ]);
+    let deleted = cluster
+        .platform
+        .vd(&["delete", &format!("{}/db.1", cluster.scope), "--prune"]);
     assert_eq!(deleted.status, 0, "{deleted:?}");
     cluster.wait_until_formed();
     cluster.wait_until_caught_up(0);

@@ -54,9 +54,7 @@ impl Check<'_> {
         if primary.is_some_and(|primary| primary.system != server.system) {
             return Some(Problem::new(
                 format!("{name} holds another database than the primary"),
-                format!(
-                    "to copy the primary again: vd delete {reference} --replica {ordinal} --prune"
-                ),
+                format!("to copy the primary again: vd delete {reference}.{ordinal} --prune"),
             ));
         }
         if !streams {

@@ -108,12 +108,15 @@ impl Session<'_> {
 
     fn delete_named(&mut self, reference: &str, files: &Files) -> Result<()> {
         let (scope, name) = reference.split_once('/').context("want scope/name")?;
-        let ordinal = files.replica.map(|replica| replica.to_string());
+        let (name, ordinal) = match name.rsplit_once('.') {
+            Some((name, ordinal)) if ordinal.parse::<u16>().is_ok() => (name, ordinal),
+            _ => (name, ""),
+        };
         let query = [
             ("scope", scope),
             ("name", name),
             ("prune", files.prune()),
-            ("ordinal", ordinal.as_deref().unwrap_or_default()),
+            ("ordinal", ordinal),
         ];
         let data = client::data(&self.client.delete("/resource", &query)?)?;
         for wiped in array(&data["resources_wiped"]) {

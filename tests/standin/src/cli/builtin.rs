@@ -79,10 +79,7 @@ pub(super) struct Files {
     /// Accepted for the platform's sake
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
-    /// One pod of a statefulset, which is made anew (delete only)
-    #[arg(long, value_name = "N", requires = "reference")]
-    pub(super) replica: Option<u16>,
-    /// Scope and name, where no file is given
+    /// Scope and name where no file is given, or `scope/name.N` for one pod, which is made anew
     pub(super) reference: Option<String>,
 }
 
