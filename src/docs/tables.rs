@@ -55,7 +55,8 @@ fn plugin_yml_lists_the_commands_of_the_command_line() {
 fn synopsis(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: vd postgres:");
-    usage.replace(" [OPTIONS]", "")
+    // A bar would end the table's cell.
+    usage.replace(" [OPTIONS]", "").replace('|', "\\|")
 }
 
 /// The options of its own: the text below the table has those that most commands take.
