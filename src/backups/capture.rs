@@ -59,13 +59,10 @@ impl Plan<'_> {
     pub(crate) fn start(&self, docker: Docker<'_>) -> anyhow::Result<Capture> {
         let reference = &self.cluster.reference;
         let compress = self.compression.of_version(self.source.major)?;
+        let pod = reference.container(self.pod);
+        let image = docker.image_of(&pod)?;
         let lock = self.directory.lock()?;
-        let catalog = Catalog::read(reference, Some(self.directory), docker)?;
-        catalog.sweep(self.directory);
-        catalog.sweep_temporaries(self.directory, &lock);
-        self.check_room(&catalog)?;
-        // They keep nothing but a place in the lists, so the next capture may try again.
-        containers::remove(docker, &ended(&catalog)).ok();
+        let catalog = self.make_room(docker, &lock)?;
         let word = self.word()?;
         let id = ids::take(self.directory, &lock, catalog.highest, &word)?;
         let file = BackupFile {
@@ -85,11 +82,10 @@ impl Plan<'_> {
                 .iter()
                 .map(|name| format!("password_file={name}")),
         );
-        let pod = reference.container(self.pod);
         let run = Run {
             name,
             pod: Some(&pod),
-            image: &docker.image_of(&pod)?,
+            image: &image,
             backups: self.directory.path(),
             mounts: Vec::new(),
             script: SCRIPT,
@@ -104,6 +100,17 @@ impl Plan<'_> {
             id,
             container: name.to_string(),
         })
+    }
+
+    /// Gives back what earlier captures left, and refuses when that is not enough.
+    fn make_room(&self, docker: Docker<'_>, lock: &Lock) -> anyhow::Result<Catalog> {
+        let catalog = Catalog::read(&self.cluster.reference, Some(self.directory), docker)?;
+        catalog.sweep(self.directory);
+        catalog.sweep_temporaries(self.directory, lock);
+        self.check_room(&catalog)?;
+        // They keep nothing but a place in the lists, so the next capture may try again.
+        containers::remove(docker, &ended(&catalog)).ok();
+        Ok(catalog)
     }
 
     /// After a container that did not start, which docker may have made all the same. The failure
