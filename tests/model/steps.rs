@@ -60,10 +60,8 @@ fn fate(world: &World, pod: Pod, steps: &mut Steps) {
             next.pods[pod].dies();
         });
     }
-    if member.server == Server::Standby
-        && let Some(view) = member.view
-        && let Some(entry) = missing(world, pod, view.primary)
-    {
+    let followed = member.view.filter(|_| member.server == Server::Standby);
+    if let Some(entry) = followed.and_then(|view| missing(world, pod, view.primary)) {
         step(steps, world, Actor::Fate, pod, |next| {
             next.pods[pod].wal.push(entry);
         });

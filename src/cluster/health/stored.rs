@@ -72,10 +72,13 @@ impl Check<'_> {
         let (condition, cluster) = (self.condition, self.condition.cluster);
         let reference = &cluster.reference;
         let mut problems = Vec::new();
-        if let (Some(record), Some(mirror)) = (condition.record(), cluster.bucket.primary)
-            && record.primary != mirror
-        {
-            let (key, primary) = (keys::PRIMARY_ORDINAL, record.primary);
+        let recorded = condition.record().map(|record| record.primary);
+        let mirror = cluster
+            .bucket
+            .primary
+            .filter(|mirror| recorded != Some(*mirror));
+        if let (Some(primary), Some(mirror)) = (recorded, mirror) {
+            let key = keys::PRIMARY_ORDINAL;
             problems.push(Problem::new(
                 format!("{key} in the config says pod {mirror}, and pod {primary} is the primary"),
                 format!("put it right with vd pg:promote {reference} --replica {primary}"),
