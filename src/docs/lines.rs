@@ -156,3 +156,38 @@ fn messages_name_commands_that_exist() {
         }
     }
 }
+
+/// A row is looked up by what one sees, so it must be what is printed. The platform's own messages
+/// are not ours to hold.
+#[test]
+fn the_readmes_troubleshooting_quotes_messages_that_exist() {
+    let mut sources = files("src", ".rs");
+    sources.extend(files("templates", ".sh"));
+    let sources = sources.iter().filter(|name| !name.starts_with("src/docs"));
+    let printed: String = sources.map(|name| joined(&read(name))).collect();
+    let readme = read("README.md");
+    let section = readme.split("## Troubleshooting").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let cells = section.lines().filter(|line| line.starts_with("| `"));
+    let mut quotes = 0;
+    for cell in cells.map(|row| row.split(" | ").next().unwrap()) {
+        let platform = ["from `vd", "from the controller", "entrypoint"];
+        if platform.iter().any(|word| cell.contains(word)) {
+            continue;
+        }
+        let numbers = |c: char| c == '…' || c.is_ascii_digit();
+        for quote in cell.split('`').skip(1).step_by(2) {
+            for fragment in quote.split(numbers).filter(|part| part.len() > 8) {
+                assert!(printed.contains(fragment), "nothing prints {fragment}");
+                quotes += 1;
+            }
+        }
+    }
+    assert!(quotes > 20, "{quotes}");
+}
+
+/// Source text with its strings on one line.
+fn joined(text: &str) -> String {
+    let lines = text.split("\\\n").map(str::trim_start);
+    lines.collect()
+}
