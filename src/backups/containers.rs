@@ -250,7 +250,10 @@ mod tests {
         assert_eq!(just_ended, [true, true, false, false]);
         let ours: Vec<_> = jobs.iter().map(|job| job.is_of(&db())).collect();
         assert_eq!(ours, [true, true, false]);
-        assert_eq!(jobs[1].asked_at, Timestamp::parse("20260504T020000Z"));
+        assert_eq!(
+            jobs[1].asked_at,
+            Timestamp::parse_compact("20260504T020000Z")
+        );
     }
 
     #[test]

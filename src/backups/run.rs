@@ -115,7 +115,7 @@ mod tests {
             mounts: vec![Mount::read_only("/srv/a,\"b", "/restore/x")],
             script: "echo",
             arguments: vec!["file=x".to_owned()],
-            asked_at: Timestamp::parse("20260504T020000Z").unwrap(),
+            asked_at: Timestamp::parse_compact("20260504T020000Z").unwrap(),
         };
         assert_eq!(
             run.invocation().argv.join(" "),

@@ -37,12 +37,10 @@ impl BackupFile {
         } else {
             (name, Part::Dump)
         };
-        let (id, time) = stem.strip_suffix(".dump")?.split_once('-')?;
-        let file = Self {
-            id: id.parse().ok()?,
-            taken_at: Timestamp::parse(time)?,
-        };
-        (file.to_string() == stem).then_some((file, part))
+        let (number, time) = stem.strip_suffix(".dump")?.split_once('-')?;
+        let id: BackupId = number.parse().ok()?;
+        let taken_at = Timestamp::parse_compact(time)?;
+        (id.to_string() == number).then_some((Self { id, taken_at }, part))
     }
 
     /// The name of its checksum.

@@ -3,10 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, NaiveDateTime};
-
-const COMPACT: &str = "%Y%m%dT%H%M%SZ";
-const EXTENDED: &str = "%Y-%m-%dT%H:%M:%SZ";
+use chrono::{DateTime, NaiveDate};
 
 /// Seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,18 +12,38 @@ pub(crate) struct Timestamp(i64);
 impl Timestamp {
     /// `20260504T020000Z`, for file names.
     pub(crate) fn compact(self) -> String {
-        self.written(COMPACT)
+        self.written("%Y%m%dT%H%M%SZ")
     }
 
-    /// Reads what `compact` or `Display` wrote.
+    /// Reads what `compact` wrote.
+    pub(crate) fn parse_compact(text: &str) -> Option<Self> {
+        Self::shaped(text, "########T######Z")
+    }
+
+    /// Reads what `Display` wrote.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let read = |format| {
-            let time = NaiveDateTime::parse_from_str(text, format).ok()?;
-            let time = Self(time.and_utc().timestamp());
-            // A leap second, a sign or a missing zero reads as a time, too.
-            (time.written(format) == text).then_some(time)
-        };
-        read(COMPACT).or_else(|| read(EXTENDED))
+        Self::shaped(text, "####-##-##T##:##:##Z")
+    }
+
+    /// A directory may hold thousands of times: the calendar is asked, a format is not read.
+    fn shaped(text: &str, shape: &str) -> Option<Self> {
+        if text.len() != shape.len() {
+            return None;
+        }
+        let mut digits = 0_u64;
+        for (found, expected) in text.bytes().zip(shape.bytes()) {
+            match expected {
+                b'#' if found.is_ascii_digit() => digits = digits * 10 + u64::from(found - b'0'),
+                b'#' => return None,
+                _ if found == expected => {}
+                _ => return None,
+            }
+        }
+        let two = |behind: u64| u32::try_from(digits / behind % 100).unwrap_or_default();
+        let year = i32::try_from(digits / 10_000_000_000).ok()?;
+        let day = NaiveDate::from_ymd_opt(year, two(100_000_000), two(1_000_000))?;
+        let time = day.and_hms_opt(two(10_000), two(100), two(1))?;
+        Some(Self(time.and_utc().timestamp()))
     }
 
     /// How long after another one this is; nothing when it is before.
@@ -53,7 +70,7 @@ impl From<SystemTime> for Timestamp {
 /// `2026-05-04T02:00:00Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.written(EXTENDED))
+        f.write_str(&self.written("%Y-%m-%dT%H:%M:%SZ"))
     }
 }
 
@@ -64,8 +81,9 @@ mod tests {
 
     #[test]
     fn both_spellings() {
-        let time = Timestamp::parse("20260504T020000Z").unwrap();
-        assert_eq!(time.to_string(), "2026-05-04T02:00:00Z");
+        let time = Timestamp::parse_compact("20260504T020003Z").unwrap();
+        assert_eq!(time.to_string(), "2026-05-04T02:00:03Z");
+        assert_eq!(time.compact(), "20260504T020003Z");
         assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
         assert_eq!(
             Timestamp::from(SystemTime::UNIX_EPOCH).compact(),
@@ -86,20 +104,25 @@ mod tests {
             "20261304T020000Z",
             "20260504T240000Z",
             "20260504T026000Z",
+            "20260504T020060Z",
             "2026-0504T020000Z",
             "+2026504T020000Z",
-            "20260504T02000０Z",
+            "20260504T0200##Z",
+            "20260504T02000é",
         ] {
+            assert_eq!(Timestamp::parse_compact(text), None, "{text:?}");
             assert_eq!(Timestamp::parse(text), None, "{text:?}");
         }
+        assert_eq!(Timestamp::parse("20260504T020000Z"), None);
+        assert_eq!(Timestamp::parse_compact("2026-05-04T02:00:00Z"), None);
     }
 
     #[test]
     fn a_distance_is_never_negative() {
         let [early, late] = ["20260504T020000Z", "20260504T020001Z"];
         let (early, late) = (
-            Timestamp::parse(early).unwrap(),
-            Timestamp::parse(late).unwrap(),
+            Timestamp::parse_compact(early).unwrap(),
+            Timestamp::parse_compact(late).unwrap(),
         );
         assert_eq!(late.since(early), Duration::from_secs(1));
         assert_eq!(early.since(late), Duration::ZERO);
@@ -109,7 +132,8 @@ mod tests {
         #[test]
         fn what_was_written_is_read_back(seconds in 0_i64..253_402_300_800) {
             let time = Timestamp(seconds);
-            prop_assert_eq!(Timestamp::parse(&time.compact()), Some(time));
+            prop_assert_eq!(Timestamp::parse_compact(&time.compact()), Some(time));
+            prop_assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
         }
     }
 }

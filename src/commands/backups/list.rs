@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::catalog::Backup;
 use crate::backups::place::Finder;
@@ -165,34 +165,56 @@ fn table(backups: &[Backup]) -> String {
     text
 }
 
-fn document(lists: &[Listed]) -> Value {
-    let mut entries = Vec::new();
-    let mut unlisted = Vec::new();
-    for Listed { cluster, backups } in lists {
-        match backups {
-            Ok(backups) => entries.extend(backups.iter().map(|backup| entry(cluster, backup))),
-            Err(error) => unlisted.push(json!({
-                "cluster": cluster.to_string(),
-                "reason": format!("{error:#}"),
-            })),
-        }
-    }
-    let mut document = json!({"backups": entries});
-    if !unlisted.is_empty() {
-        document["unlisted"] = unlisted.into();
-    }
-    document
+/// What `-o json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    backups: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unlisted: Vec<Unlisted>,
 }
 
-fn entry(cluster: &ResourceRef, backup: &Backup) -> Value {
-    json!({
-        "cluster": cluster.to_string(),
-        "id": backup.id.to_string(),
-        "status": backup.status.word(),
-        "created_at": backup.created_at.map(|time| time.to_string()),
-        "size_bytes": backup.size,
-        "verified": backup.verified,
-        "file": backup.file.map(|file| file.to_string()),
-        "container": backup.container,
-    })
+#[derive(Serialize)]
+struct Entry<'a> {
+    cluster: String,
+    id: String,
+    status: &'static str,
+    created_at: Option<String>,
+    size_bytes: u64,
+    verified: bool,
+    file: Option<String>,
+    container: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Unlisted {
+    cluster: String,
+    reason: String,
+}
+
+fn document(lists: &[Listed]) -> Document<'_> {
+    let (mut backups, mut unlisted) = (Vec::new(), Vec::new());
+    for list in lists {
+        let cluster = &list.cluster;
+        match &list.backups {
+            Ok(list) => backups.extend(list.iter().map(|backup| entry(cluster, backup))),
+            Err(error) => unlisted.push(Unlisted {
+                cluster: cluster.to_string(),
+                reason: format!("{error:#}"),
+            }),
+        }
+    }
+    Document { backups, unlisted }
+}
+
+fn entry<'a>(cluster: &ResourceRef, backup: &'a Backup) -> Entry<'a> {
+    Entry {
+        cluster: cluster.to_string(),
+        id: backup.id.to_string(),
+        status: backup.status.word(),
+        created_at: backup.created_at.map(|time| time.to_string()),
+        size_bytes: backup.size,
+        verified: backup.verified,
+        file: backup.file.map(|file| file.to_string()),
+        container: backup.container.as_deref(),
+    }
 }
