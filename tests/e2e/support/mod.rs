@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, Plan};
 pub use docker::{docker, docker_ok};
-pub use load::Load;
+pub use load::{Load, Seen};
 
 /// Tries `probe` until it gives something, or fails after `seconds` with what it last said.
 #[track_caller]

@@ -1,0 +1,110 @@
+//! The primary is dead: what is lost is said, kept, and given up only on request.
+
+use super::{assert_linked_to, cluster};
+use crate::support::{Cluster, Load, docker_ok, eventually, holds};
+
+/// The number that a message gives for transactions that only the old primary has.
+fn reported(printed: &str) -> usize {
+    let rest = printed.split("unless you save them: ").nth(1);
+    let number = rest.and_then(|rest| rest.split(' ').next());
+    number.map_or(0, |number| number.parse().expect("a number"))
+}
+
+#[test]
+fn a_forced_promotion_says_what_is_lost_and_the_old_primary_rejoins_on_17() {
+    let Some(cluster) = cluster(17, 3) else {
+        return;
+    };
+    forced(&cluster);
+}
+
+#[test]
+fn a_forced_promotion_says_what_is_lost_and_the_old_primary_rejoins_on_15() {
+    let Some(cluster) = cluster(15, 2) else {
+        return;
+    };
+    forced(&cluster);
+}
+
+fn forced(cluster: &Cluster) {
+    let load = Load::start(cluster);
+    // What is written now reaches nobody.
+    let standbys = 1..cluster.plan.replicas;
+    standbys.clone().for_each(|pod| cluster.unplug(pod));
+    load.await_writes(50);
+    cluster.kill_for_good(0);
+    standbys.for_each(|pod| cluster.plug_in(pod));
+    let output = cluster.pg("promote", &["--replica", "1"]);
+    assert!(
+        output.status == 1 && output.stderr.contains("--force"),
+        "{output:?}"
+    );
+    // Pod 2 was cut off a moment later.
+    let three = cluster.plan.replicas == 3;
+    if three {
+        let why = cluster.pg("promote", &["--replica", "1", "--force"]).stderr;
+        assert!(
+            why.contains("db.2 has ") && why.contains("--allow-lag"),
+            "{why}"
+        );
+    }
+    let printed = cluster.promote(1, &["--force", "--allow-lag"]);
+    load.await_writes(50);
+    assert_linked_to(cluster, 1);
+    // It comes back while nobody looks.
+    docker_ok(&["start", &cluster.pod(0)]);
+    cluster.wait_for_log(0, &["split-brain guard"]);
+    load.await_writes(20);
+    let seen = load.stop();
+    assert_eq!(seen.writers(), [0, 1]);
+    let lost = seen.lost(cluster, 1);
+    eprintln!(
+        "{} of {} writes lost, {} reported",
+        lost.len(),
+        seen.count(),
+        reported(&printed)
+    );
+    // The probe's transactions count too, and one that nobody was told of.
+    assert!(
+        lost.len() >= 50 && reported(&printed) >= lost.len(),
+        "{}: {printed}",
+        lost.len()
+    );
+
+    let why = cluster.refused("rejoin", &["--replica", "0"]);
+    assert!(
+        why.contains("transactions in ") && why.contains("--yes"),
+        "{why}"
+    );
+    let in_neither = seen.lost_in_copy(cluster, 0);
+    assert!(lost.is_disjoint(&in_neither), "the old primary kept them");
+    let rejoined = cluster.pg("rejoin", &["--replica", "0", "--yes"]);
+    assert!(
+        rejoined.stdout.contains("is a standby of pod 1 again"),
+        "{rejoined:?}"
+    );
+    if three {
+        assert!(
+            printed.contains("db.2 has more than pod 1, and can follow it once"),
+            "{printed}"
+        );
+        // It does not come up again by itself either.
+        docker_ok(&["restart", &cluster.pod(2)]);
+        cluster.wait_for_log(2, &["WAL that pod 1 never got"]);
+        let asked = cluster.pg("rejoin", &["--replica", "2", "--yes"]);
+        assert_eq!(asked.status, 0, "{asked:?}");
+        cluster.wait_for_log(2, &["voodu: rewound this pod's data"]);
+    }
+    cluster.wait_until_formed_around(1);
+    cluster.wait_until_caught_up(1);
+    assert!(cluster.log(0).contains("voodu: rewound this pod's data"));
+    let sum = "SELECT count(*), sum(n) FROM load";
+    for pod in 0..cluster.plan.replicas {
+        assert_eq!(cluster.sql(pod, sum), cluster.sql(1, sum));
+    }
+    eventually(15, "the end of the request", || {
+        holds(!cluster.record().contains("rejoin"), || cluster.record())
+    });
+    let again = cluster.pg("rejoin", &["--replica", "0"]);
+    assert!(again.stdout.contains("there is nothing to do"), "{again:?}");
+}
