@@ -41,40 +41,46 @@ if [ -z "$branch" ]; then
   exit 1
 fi
 
-# The file with the branch is gone when the pod never wrote beyond it.
-size=$(LC_ALL=C pg_controldata -D "$data" | sed -n 's/^Bytes per WAL segment: *//p')
-printf -v segment '%s%08X%08X' "$newest" "$((16#${branch%/*}))" "$((16#${branch#*/} / ${size:-16777216}))"
-if [ ! -e "$data/pg_wal/$segment" ]; then
-  for file in "$data"/pg_wal/"$newest"*; do
-    if [[ ${file##*/} > $segment ]]; then
-      echo "its WAL after $branch is gone" >&2
-      exit 1
-    fi
-  done
-  echo "0 0"
-  exit 0
-fi
+# position LOCATION / location POSITION: bytes since the beginning of all WAL, and
+# back.
+position() { echo $((16#${1%/*} * 4294967296 + 16#${1#*/})); }
+location() { printf '%X/%X' $(($1 / 4294967296)) $(($1 % 4294967296)); }
+
+control() { LC_ALL=C pg_controldata -D "$data" | sed -n "s/^$1: *//p"; }
+
+# readable POSITION: whether a record begins in that segment at all.
+readable() { pg_waldump -n 1 -p "$data/pg_wal" -t "$timeline" -s "$(location "$1")" >/dev/null 2>&1; }
+
+size=$(control 'Bytes per WAL segment')
+start=$(position "$branch")
+segment=$((start / size * size))
 
 # It ends with an error where the WAL ends.
-pg_waldump -p "$data/pg_wal" -t "$timeline" -s "$branch" 2>/dev/null | LC_ALL=C awk -v branch="$branch" '
-  function position(text, halves) {
-    split(text, halves, "/")
-    return number(halves[1]) * 4294967296 + number(halves[2])
-  }
-  function number(hex, i, n) {
-    n = 0
-    for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
-    return n
-  }
-  # rmgr: Transaction len (rec/tot):     34/    34, tx:        743, lsn: 0/03000148, prev 0/03000110, desc: COMMIT 2026-…
-  match($0, /len \(rec\/tot\): *[0-9]+\/ *[0-9]+/) {
-    total = substr($0, RSTART, RLENGTH)
-    sub(/.*\/ */, "", total)
-    if (!match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/)) next
-    end = position(substr($0, RSTART + 5, RLENGTH - 5)) + total
-  }
-  /rmgr: Transaction .* desc: (COMMIT|PREPARE)/ { commits++ }
-  END {
-    bytes = end ? end - position(branch) : 0
-    printf "%.0f %d\n", bytes, commits
-  }'
+read -r bytes commits < <(
+  pg_waldump -p "$data/pg_wal" -t "$timeline" -s "$branch" 2>/dev/null | LC_ALL=C awk -v start="$start" '
+    function number(hex, i, n) {
+      n = 0
+      for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
+      return n
+    }
+    # rmgr: Transaction len (rec/tot):     34/    34, tx:        743, lsn: 0/03000148, prev 0/03000110, desc: COMMIT 2026-…
+    match($0, /len \(rec\/tot\): *[0-9]+\/ *[0-9]+/) {
+      total = substr($0, RSTART, RLENGTH)
+      sub(/.*\/ */, "", total)
+      if (!match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/)) next
+      split(substr($0, RSTART + 5, RLENGTH - 5), halves, "/")
+      end = number(halves[1]) * 4294967296 + number(halves[2]) + total
+    }
+    /rmgr: Transaction .* desc: (COMMIT|PREPARE)/ { commits++ }
+    END { printf "%.0f %d\n", end ? end - start : 0, commits }'
+)
+
+# What cannot be read is not counted, so it must not be there: neither at the place
+# itself, nor in the segment after the end.
+end=$((start + bytes))
+if { [ "$bytes" = 0 ] && ! readable "$segment"; } || readable $(((end / size + 1) * size)) ||
+  [ "$(position "$(control 'Latest checkpoint location')")" -gt "$end" ]; then
+  echo "a part of its WAL cannot be read" >&2
+  exit 1
+fi
+echo "$bytes $commits"

@@ -7,12 +7,16 @@ use std::time::Duration;
 use crate::cluster::members::Members;
 use crate::docker::invocation::Invocation;
 use crate::model::byte_size::ByteSize;
+use crate::model::excerpt::excerpt;
 use crate::model::ordinal::Ordinal;
 
 const SCRIPT: &str = include_str!("../../templates/divergence.sh");
 const DATA: &str = "/var/lib/postgresql/data/pgdata";
 /// Reading 50 MB of WAL takes a second.
 const LIMIT: Duration = Duration::from_secs(8);
+
+/// The script's exit code when it says why it cannot know; docker's own are above 100.
+const UNKNOWN: i32 = 1;
 
 /// The primary's timeline, and where it left each earlier one.
 const HISTORY: &str = "
@@ -61,9 +65,16 @@ impl Divergence {
             DATA,
         ];
         let invocation = Invocation::docker(run.into_iter().chain(history.split_whitespace()));
-        let printed = members.docker.ask(&invocation.limit(LIMIT));
+        let invocation = invocation.limit(LIMIT);
+        let output = members.docker.capture(&invocation);
+        let output = output.map_err(|failure| failure.to_string())?;
+        if output.code == UNKNOWN {
+            let why = output.stderr.trim_end().lines().last().unwrap_or_default();
+            return Err(why.to_owned());
+        }
+        let printed = output.succeeded(&invocation);
         let printed = printed.map_err(|failure| failure.to_string())?;
-        Self::read(&printed).ok_or_else(|| format!("{} was printed", printed.trim()))
+        Self::read(&printed).ok_or_else(|| format!("{} was printed", excerpt(&printed)))
     }
 
     fn read(printed: &str) -> Option<Self> {

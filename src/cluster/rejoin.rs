@@ -62,10 +62,12 @@ impl Rejoin<'_> {
                     .note(format!("pod {} streams from pod {primary}", self.pod));
                 return Ok(true);
             }
-            if self.journal.left() < RESTART {
+            if self.journal.left() < Duration::from_secs(1) {
                 return Ok(false);
             }
-            self.wake(&mut restarted)?;
+            if self.journal.left() > RESTART {
+                self.wake(&mut restarted)?;
+            }
             thread::sleep(PAUSE);
         }
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::{assert_nothing_lost, cluster, killed_at, there_and_back, turn};
+use super::{assert_nothing_lost, cluster, killed_at, rejoin, there_and_back, turn};
 use crate::daemon::restart_daemon;
 use crate::support::{Cluster, Load, Plan, docker, docker_ok, eventually, holds};
 
@@ -254,8 +254,7 @@ fn a_paused_or_cut_off_primary_never_writes_again() {
         load.await_writes(20);
         docker_ok(&["start", &cluster.pod(old)]);
         cluster.wait_for_log(old, &["split-brain guard"]);
-        let rejoined = cluster.pg("rejoin", &["--replica", &old.to_string(), "--yes"]);
-        assert_eq!(rejoined.status, 0, "{rejoined:?}");
+        rejoin(&cluster, old);
         cluster.wait_until_formed_around(new);
     }
     let seen = load.stop();
@@ -355,8 +354,7 @@ fn a_rejoin_without_the_wal_or_the_room_for_two_copies() {
     });
     let why = cluster.refused("rejoin", &["--replica", "0"]);
     assert!(why.contains("is unknown") && why.contains("--yes"), "{why}");
-    let output = cluster.pg("rejoin", &["--replica", "0", "--yes"]);
-    assert_eq!(output.status, 0, "{output:?}");
+    rejoin(&cluster, 0);
     assert_equal(&cluster);
     cluster.wait_for_log(
         0,
@@ -381,13 +379,6 @@ fn an_interrupted_rejoin_is_run_again() {
             cluster.kill_pod(0);
         });
     }
-    eventually(90, "the rejoin", || {
-        let output = cluster.pg("rejoin", &["--replica", "0", "--yes"]);
-        let words = ["is a standby of pod 1 again", "there is nothing to do"];
-        holds(
-            words.iter().any(|words| output.stdout.contains(words)),
-            || output.stderr.clone(),
-        )
-    });
+    rejoin(&cluster, 0);
     assert_equal(&cluster);
 }

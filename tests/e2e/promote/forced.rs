@@ -1,6 +1,6 @@
 //! The primary is dead: what is lost is said, kept, and given up only on request.
 
-use super::{assert_linked_to, cluster};
+use super::{assert_linked_to, cluster, rejoin};
 use crate::support::{Cluster, Load, docker_ok, eventually, holds};
 
 /// The number that a message gives for transactions that only the old primary has.
@@ -78,11 +78,7 @@ fn forced(cluster: &Cluster) {
     );
     let in_neither = seen.lost_in_copy(cluster, 0);
     assert!(lost.is_disjoint(&in_neither), "the old primary kept them");
-    let rejoined = cluster.pg("rejoin", &["--replica", "0", "--yes"]);
-    assert!(
-        rejoined.stdout.contains("is a standby of pod 1 again"),
-        "{rejoined:?}"
-    );
+    rejoin(cluster, 0);
     if three {
         assert!(
             printed.contains("db.2 has more than pod 1, and can follow it once"),
@@ -91,8 +87,7 @@ fn forced(cluster: &Cluster) {
         // It does not come up again by itself either.
         docker_ok(&["restart", &cluster.pod(2)]);
         cluster.wait_for_log(2, &["WAL that pod 1 never got"]);
-        let asked = cluster.pg("rejoin", &["--replica", "2", "--yes"]);
-        assert_eq!(asked.status, 0, "{asked:?}");
+        rejoin(cluster, 2);
         cluster.wait_for_log(2, &["voodu: rewound this pod's data"]);
     }
     cluster.wait_until_formed_around(1);

@@ -8,7 +8,7 @@ mod planned;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::support::{Cluster, Load, Plan, Seen};
+use crate::support::{Cluster, Load, Plan, Seen, eventually, holds};
 
 /// A cluster as the platform runs it, and an application that is linked to it.
 fn cluster(major: u16, replicas: u16) -> Option<Cluster> {
@@ -160,4 +160,16 @@ fn killed_at(cluster: &Cluster, instants: impl IntoIterator<Item = u64>) {
     let seen = load.stop();
     assert_nothing_lost(cluster, &seen);
     assert_eq!(seen.writers(), turns);
+}
+
+/// Has a pod rejoin, giving up what only it has; the command may have to be run again.
+#[track_caller]
+fn rejoin(cluster: &Cluster, pod: u16) {
+    let pod = pod.to_string();
+    eventually(120, "the rejoin", || {
+        let output = cluster.pg("rejoin", &["--replica", &pod, "--yes"]);
+        let words = ["is a standby of pod", "there is nothing to do"];
+        let is_back = words.iter().any(|words| output.stdout.contains(words));
+        holds(is_back, || format!("{output:?}"))
+    });
 }
