@@ -6,8 +6,9 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 majors ?= 15 17
 scripts = install uninstall .ci/run $(shell find tests .github -name '*.sh' 2>/dev/null | sort)
-# Each job's script follows the one that they share.
-jobs = $(filter-out templates/jobs/common.sh,$(wildcard templates/jobs/*.sh))
+# Each job's script follows the one that they share, and those of physical backups another one.
+shared_jobs = templates/jobs/common.sh templates/jobs/physical.sh
+jobs = $(filter-out $(shared_jobs),$(wildcard templates/jobs/*.sh))
 # The parts of the pods' script make sense together only.
 parts = $(shell sed -n 's|.*include_str!("../../\(templates/entrypoint/[a-z]*.sh\)").*|\1|p' src/expand/templates.rs)
 
@@ -37,7 +38,10 @@ lint: need-cargo ## Check format, clippy, the documentation and the shell script
 	@if command -v shellcheck >/dev/null; then \
 	  echo "shellcheck $(words $(scripts)) scripts"; shellcheck $(scripts); \
 	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh templates/divergence.sh; \
-	  for job in $(jobs); do cat templates/jobs/common.sh "$$job" | shellcheck -s bash -; done; \
+	  for job in $(jobs); do \
+	    case $$job in *physical_*) shared="$(shared_jobs)" ;; *) shared=templates/jobs/common.sh ;; esac; \
+	    cat $$shared "$$job" | shellcheck -s bash -; \
+	  done; \
 	else \
 	  echo "shellcheck is missing (apt-get install -y shellcheck): only the syntax is checked"; \
 	  for script in $(scripts) $(parts) $(wildcard templates/jobs/*.sh) templates/create_replication.sh templates/divergence.sh; do bash -n "$$script"; done; \

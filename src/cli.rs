@@ -4,8 +4,8 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    backups, defaults, expand, expose, help, info, job, link, new_password, promote, psql, rejoin,
-    unexpose, unlink,
+    backup, backups, defaults, expand, expose, help, info, job, link, new_password, promote, psql,
+    rejoin, restore, unexpose, unlink,
 };
 use crate::context::Context;
 use crate::output::Reply;
@@ -62,6 +62,8 @@ enum Command {
     BackupsSchedule(backups::schedule::Args),
     #[command(name = "backups:cancel")]
     BackupsCancel(backups::cancel::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Help(help::Args),
     Defaults(defaults::Args),
     Expand(expand::Args),
@@ -86,6 +88,8 @@ const TASKS: &[(&str, &[&str])] = &[
             "backups:prune",
             "backups:schedule",
             "backups:cancel",
+            "backup",
+            "restore",
         ],
     ),
     ("Look up", &["help", "defaults"]),
@@ -135,10 +139,12 @@ impl Cli {
             Command::BackupsPrune(args) => args.run(context),
             Command::BackupsSchedule(args) => args.run(context),
             Command::BackupsCancel(args) => args.run(context),
+            Command::Backup(args) => args.run(context),
+            Command::Restore(args) => args.run(context),
             Command::Help(args) => args.run(&command()),
             Command::Defaults(args) => args.run(),
             Command::Expand(expand::Args {}) => expand::run(context),
-            Command::Job(args) => args.run(),
+            Command::Job(args) => args.run(context),
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::docker::invocation::Invocation;
 use crate::docker::runner::Failure;
 use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
-use crate::model::restore_id::RestoreId;
 use crate::model::timestamp::Timestamp;
 
 /// What a container is for.
@@ -17,6 +16,7 @@ use crate::model::timestamp::Timestamp;
 pub(crate) enum Role {
     Backup,
     Restore,
+    Physical,
 }
 
 /// One container's name: `clowk-lp-db-backup-b008`, `clowk-lp-db-restore-r001`.
@@ -62,6 +62,7 @@ impl Role {
         match self {
             Self::Backup => "backup",
             Self::Restore => "restore",
+            Self::Physical => "physical",
         }
     }
 }
@@ -115,19 +116,25 @@ pub(crate) fn jobs(
     Ok(jobs)
 }
 
-/// The container of one restore.
-pub(crate) fn restore(
+/// The container with that number.
+pub(crate) fn numbered(
     docker: Docker<'_>,
     cluster: &ResourceRef,
-    id: RestoreId,
+    role: Role,
+    number: u32,
 ) -> anyhow::Result<Job> {
-    let jobs = jobs(docker, cluster, Role::Restore)?;
-    let mut named = jobs.into_iter().filter(|job| job.number == id.number());
+    let jobs = jobs(docker, cluster, role)?;
+    let mut named = jobs.into_iter().filter(|job| job.number == number);
     let ours = named.find(|job| job.is_of(cluster));
     let ours = ours.ok_or_else(|| {
+        let name = JobName {
+            cluster,
+            role,
+            number,
+        };
         Refusal::new(
-            format!("{cluster}: there is no container of a restore {id}"),
-            "the container of the last restore is kept until the next one",
+            format!("{cluster}: there is no container {name}"),
+            "the last one of its kind is kept until the next",
         )
     })?;
     Ok(ours)
@@ -222,6 +229,7 @@ mod tests {
         };
         assert_eq!(name(Role::Backup, 8), "clowk-lp-db-backup-b008");
         assert_eq!(name(Role::Restore, 1234), "clowk-lp-db-restore-r1234");
+        assert_eq!(name(Role::Physical, 1), "clowk-lp-db-physical-p001");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::model::refusal::Refusal;
@@ -125,15 +125,41 @@ impl Directory {
 
     /// Puts a text in a file's place, whole or not at all. `temporary` must not be guessable.
     pub(crate) fn replace(&self, name: &str, temporary: &str, text: &str) -> io::Result<()> {
+        self.install(name, temporary, text, |_| Ok(()))
+    }
+
+    /// The same, for the owner of the directory to read, who is the pods' server.
+    pub(crate) fn hand_over(&self, name: &str, temporary: &str, text: &str) -> io::Result<()> {
+        let owner = rustix::fs::fstat(&self.fd)?.st_uid;
+        self.install(name, temporary, text, |file| {
+            std::os::unix::fs::fchown(file, Some(owner), None)
+        })
+    }
+
+    fn install(
+        &self,
+        name: &str,
+        temporary: &str,
+        text: &str,
+        prepare: impl Fn(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut file = self.create_file(temporary)?;
         let written = file
             .write_all(text.as_bytes())
+            .and_then(|()| prepare(&file))
             .and_then(|()| file.sync_all())
             .and_then(|()| Ok(rustix::fs::renameat(&self.fd, temporary, &self.fd, name)?));
         if written.is_err() {
             self.remove(temporary)?;
         }
         written
+    }
+
+    /// Gives a file of the host a second name here; both must be on one disk.
+    pub(crate) fn link(&self, file: &Path, name: &str) -> io::Result<()> {
+        check(name)?;
+        let flags = AtFlags::empty();
+        Ok(rustix::fs::linkat(CWD, file, &self.fd, name, flags)?)
     }
 
     /// Removes a file or whatever has its name; answers whether there was one. A directory of that
@@ -202,96 +228,5 @@ fn check(name: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::os::unix::fs::symlink;
-    use std::process::Command;
-    use tempfile::TempDir;
-
-    fn directory() -> (TempDir, Directory) {
-        let temporary = tempfile::tempdir().unwrap();
-        let path = temporary.path().join("db");
-        fs::create_dir(&path).unwrap();
-        fs::write(temporary.path().join("secret"), "secret").unwrap();
-        let directory = Directory::open(&path).unwrap().unwrap();
-        (temporary, directory)
-    }
-
-    fn plant(directory: &Directory) {
-        let path = |name: &str| directory.path().join(name);
-        symlink("../secret", path("link")).unwrap();
-        symlink("nowhere", path("dangling")).unwrap();
-        fs::create_dir(path("folder")).unwrap();
-        let made = Command::new("mkfifo").arg(path("pipe")).status().unwrap();
-        assert!(made.success());
-    }
-
-    #[test]
-    fn only_regular_files_exist() {
-        let (_temporary, directory) = directory();
-        plant(&directory);
-        fs::write(directory.path().join("file"), "12345").unwrap();
-        let file = Entry {
-            name: "file".into(),
-            size: 5,
-        };
-        assert_eq!(directory.entries().unwrap(), [file]);
-        for name in ["link", "dangling", "folder", "pipe", "absent"] {
-            assert!(directory.open_file(name).is_err(), "{name}");
-            assert_eq!(directory.read_text(name), None, "{name}");
-        }
-        assert_eq!(directory.read_text("file").unwrap(), "12345");
-    }
-
-    #[test]
-    fn nothing_is_written_or_removed_elsewhere() {
-        let (temporary, directory) = directory();
-        plant(&directory);
-        for name in ["link", "dangling", "pipe"] {
-            assert!(directory.create_file(name).is_err(), "{name}");
-            directory.replace(name, ".temporary", "text").unwrap();
-            assert_eq!(directory.read_text(name).unwrap(), "text");
-        }
-        assert!(directory.replace("folder", ".temporary", "text").is_err());
-        assert_eq!(directory.read_text(".temporary"), None);
-        symlink("../secret", directory.path().join("again")).unwrap();
-        assert!(directory.remove("again").unwrap());
-        assert!(!directory.remove("again").unwrap());
-        for name in ["../secret", "..", ".", "", "/etc/passwd", "folder/x"] {
-            assert!(directory.remove(name).is_err(), "{name:?}");
-            assert!(directory.open_file(name).is_err(), "{name:?}");
-            assert!(directory.create_file(name).is_err(), "{name:?}");
-        }
-        let secret = fs::read_to_string(temporary.path().join("secret"));
-        assert_eq!(secret.unwrap(), "secret");
-        assert!(!directory.path().join("nowhere").exists());
-    }
-
-    #[test]
-    fn a_lock_is_one_at_a_time_and_given_back() {
-        let (_temporary, directory) = directory();
-        let lock = directory.lock().unwrap();
-        let again = thread::scope(|scope| {
-            let second = scope.spawn(|| directory.lock().map(drop));
-            thread::sleep(Duration::from_millis(120));
-            assert!(!second.is_finished());
-            drop(lock);
-            second.join().unwrap()
-        });
-        again.unwrap();
-        plant(&directory);
-        fs::remove_file(directory.path().join(LOCK)).unwrap();
-        symlink("../secret", directory.path().join(LOCK)).unwrap();
-        assert!(directory.lock().is_err());
-    }
-
-    #[test]
-    fn no_directory_is_none() {
-        let temporary = tempfile::tempdir().unwrap();
-        let absent = Directory::open(&temporary.path().join("absent"));
-        assert!(absent.unwrap().is_none());
-        fs::write(temporary.path().join("file"), "").unwrap();
-        assert!(Directory::open(&temporary.path().join("file")).is_err());
-    }
-}
+#[path = "directory_tests.rs"]
+mod tests;

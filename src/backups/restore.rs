@@ -13,9 +13,9 @@ use crate::cluster::Cluster;
 use crate::cluster::record_write::Random;
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
+use crate::model::job_id::RestoreId;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::Refusal;
-use crate::model::restore_id::RestoreId;
 use crate::model::sha256::Sha256;
 use crate::model::timestamp::Timestamp;
 

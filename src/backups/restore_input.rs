@@ -8,10 +8,10 @@ use crate::model::dump_url::DumpUrl;
 use crate::model::refusal::{Refusal, Result};
 
 /// Where the job finds what it is given beside the backups.
-const BINARY: &str = "/restore/voodu-postgres";
-const TRUSTED: &str = "/restore/trusted.pem";
-const DUMP: &str = "/restore/dump";
-const CHECKSUM: &str = "/restore/dump.sha256";
+const BINARY: &str = "/job/voodu-postgres";
+const TRUSTED: &str = "/job/trusted.pem";
+const DUMP: &str = "/job/dump";
+const CHECKSUM: &str = "/job/dump.sha256";
 
 /// Where systems keep the certificates that they trust.
 const BUNDLES: [&str; 4] = [
@@ -129,7 +129,7 @@ mod tests {
         let binary = PathBuf::from("/p/voodu-postgres");
         assert_eq!(url("http://h/x"), (String::new(), vec![binary.clone()]));
         let encrypted = url("https://h/x?hunter2");
-        assert_eq!(encrypted.0, "trusted=/restore/trusted.pem");
+        assert_eq!(encrypted.0, "trusted=/job/trusted.pem");
         assert_eq!(encrypted.1, [binary, pem.clone()]);
 
         let dump = folder.path().join("db.dump");
@@ -138,10 +138,7 @@ mod tests {
         let checksum = folder.path().join("db.dump.sha256");
         std::fs::write(&checksum, "").unwrap();
         let (arguments, sources) = given(&file, &pem).unwrap();
-        assert_eq!(
-            arguments,
-            "file=/restore/dump checksum=/restore/dump.sha256"
-        );
+        assert_eq!(arguments, "file=/job/dump checksum=/job/dump.sha256");
         assert_eq!(sources, [dump, checksum]);
     }
 }

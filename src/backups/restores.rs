@@ -3,27 +3,37 @@
 use crate::backups::containers::{Job, JobState};
 use crate::backups::directory::{Directory, Lock};
 use crate::cluster::Cluster;
+use crate::model::job_id::RestoreId;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
-use crate::model::restore_id::RestoreId;
 use crate::model::topology_record::State;
 
 /// What the files of a restore begin with, in the backups directory.
 pub(super) const FILES: &str = ".restore-";
 
-/// Whether the cluster can be restored at all right now.
-pub(crate) fn check_state(cluster: &Cluster) -> Result<()> {
+/// Whether there is a server that a dump can be restored into.
+pub(crate) fn check_in_service(cluster: &Cluster) -> Result<()> {
+    match cluster.record.as_ref().map(|record| &record.state) {
+        Some(State::Maintenance) => Err(not_now(cluster, "it is in maintenance")),
+        _ => check_no_handover(cluster),
+    }
+}
+
+/// Whether nobody else is just changing who is the primary. A cluster in maintenance may be there
+/// because a restore failed.
+pub(crate) fn check_no_handover(cluster: &Cluster) -> Result<()> {
+    match cluster.record.as_ref().map(|record| &record.state) {
+        Some(State::Handover { .. }) => Err(not_now(cluster, "a handover is under way")),
+        _ => Ok(()),
+    }
+}
+
+fn not_now(cluster: &Cluster, why: &str) -> Refusal {
     let reference = &cluster.reference;
-    let state = cluster.record.as_ref().map(|record| &record.state);
-    let going_on = match state {
-        None | Some(State::Steady) => return Ok(()),
-        Some(State::Handover { .. }) => "a handover is under way",
-        Some(State::Maintenance) => "it is in maintenance",
-    };
-    Err(Refusal::new(
-        format!("{reference}: {going_on}"),
+    Refusal::new(
+        format!("{reference}: {why}"),
         format!("wait until it is over: vd pg:info {reference}"),
-    ))
+    )
 }
 
 /// Two at once would wait for each other.

@@ -34,6 +34,7 @@ pub(crate) struct Mount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
+    Write,
 }
 
 impl Mount {
@@ -46,11 +47,20 @@ impl Mount {
         }
     }
 
+    /// A directory that is written to.
+    pub(crate) fn writable(source: impl Into<PathBuf>, target: &'static str) -> Self {
+        Self {
+            access: Access::Write,
+            ..Self::read_only(source, target)
+        }
+    }
+
     /// As docker reads it: comma-separated, so that a path may hold a colon.
     fn option(&self) -> String {
         let source = self.source.display().to_string().replace('"', "\"\"");
         let access = match self.access {
             Access::Read => ",readonly",
+            Access::Write => "",
         };
         format!(
             "type=bind,\"source={source}\",target={}{access}",
@@ -112,7 +122,10 @@ mod tests {
             pod: Some("clowk-lp-db.0"),
             image: "sha256:1",
             backups: Path::new("/srv/b"),
-            mounts: vec![Mount::read_only("/srv/a,\"b", "/restore/x")],
+            mounts: vec![
+                Mount::read_only("/srv/a,\"b", "/restore/x"),
+                Mount::writable("/srv/c", "/d"),
+            ],
             script: "echo",
             arguments: vec!["file=x".to_owned()],
             asked_at: Timestamp::parse_compact("20260504T020000Z").unwrap(),
@@ -121,7 +134,8 @@ mod tests {
             run.invocation().argv.join(" "),
             "docker run -d --name clowk-lp-db-backup-b008 --network container:clowk-lp-db.0 \
              --volume /srv/b:/backups \
-             --mount type=bind,\"source=/srv/a,\"\"b\",target=/restore/x,readonly --label createdby=voodu --label voodu.kind=backup \
+             --mount type=bind,\"source=/srv/a,\"\"b\",target=/restore/x,readonly \
+             --mount type=bind,\"source=/srv/c\",target=/d --label createdby=voodu --label voodu.kind=backup \
              --label voodu.role=backup --label voodu.scope=clowk-lp --label voodu.name=db \
              --label voodu.created_at=2026-05-04T02:00:00Z --user 0:0 --stop-signal TERM \
              --entrypoint bash sha256:1 -c echo backup file=x"

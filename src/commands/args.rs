@@ -1,12 +1,17 @@
 //! Flags that several commands share.
 
+use std::time::{Duration, Instant};
+
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::context::{Caller, Context};
+use crate::docker::follow::{ended, follow, log};
 use crate::model::compression::Compression;
 use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
 use crate::model::retention::{Flags, MaxAge};
-use crate::output::Reply;
+use crate::output::{Local, Reply};
 
 /// How many backups are kept, and for how long.
 #[derive(Debug, clap::Args)]
@@ -123,5 +128,94 @@ impl OutputArgs {
         } else {
             Ok(Reply::Text(text()?))
         }
+    }
+}
+
+/// Whether an operator watches what a container does in the background.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WatchArgs {
+    /// Watch it to its end; its exit code becomes the command's
+    #[arg(long)]
+    follow: bool,
+}
+
+/// A container that was started, and what is said of it.
+pub(crate) struct Background<'a> {
+    pub(crate) cluster: &'a ResourceRef,
+    pub(crate) container: String,
+    /// As `backups:logs` and `backups:cancel` take it.
+    pub(crate) id: String,
+    /// What is going on, when it takes longer than a command may: `b007 is being restored`.
+    pub(crate) going_on: String,
+    /// What a stop means.
+    pub(crate) stopping: &'static str,
+    /// When the command began.
+    pub(crate) began: Instant,
+}
+
+/// The plugin is killed at 30 s; it answers before.
+const ANSWER_BY: Duration = Duration::from_secs(23);
+
+impl WatchArgs {
+    /// Leaves the watching to the operator's side, or waits as long as a command may.
+    pub(crate) fn reply(
+        &self,
+        context: &Context<'_>,
+        caller: Caller,
+        work: &Background<'_>,
+    ) -> anyhow::Result<Reply> {
+        if self.follow {
+            let local = Local {
+                cluster: work.cluster,
+                summary: format!("following {}", work.container),
+                command: follow(&work.container),
+                message: String::new(),
+            };
+            return local.reply(context, caller);
+        }
+        let docker = context.docker();
+        let left = ANSWER_BY.saturating_sub(work.began.elapsed());
+        match ended(docker, &work.container, left)? {
+            Some(code) => work.outcome(code, &log(docker, &work.container)?),
+            None => Reply::dispatch(work.message(), []),
+        }
+    }
+}
+
+impl Background<'_> {
+    /// The last line of a job's log is its result.
+    fn outcome(&self, code: i32, log: &str) -> anyhow::Result<Reply> {
+        let Self {
+            cluster,
+            container,
+            id,
+            ..
+        } = self;
+        let last = log.trim_end().lines().last().unwrap_or_default();
+        if code == 0 {
+            return Reply::dispatch(last, []);
+        }
+        let reason = match last.strip_prefix("failed: ") {
+            Some(reason) => reason.to_owned(),
+            None => format!("{container} was stopped or killed (exit code {code})"),
+        };
+        let next = format!("all that it said: vd pg:backups:logs {cluster} {id}");
+        Err(Refusal::new(format!("{cluster}: {reason}"), next).into())
+    }
+
+    fn message(&self) -> String {
+        let Self {
+            cluster,
+            container,
+            id,
+            going_on,
+            stopping,
+            ..
+        } = self;
+        format!(
+            "postgres {cluster}: {going_on} in the background ({id}, container {container})\n  \
+             Whether it succeeds: vd pg:backups:logs {cluster} {id} --follow\n  \
+             To stop it{stopping}: vd pg:backups:cancel {cluster} {id}"
+        )
     }
 }

@@ -1,13 +1,18 @@
 //! `job`: what the containers that the plugin starts run of it. Not a command for operators: the
 //! controller does not know it.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
 
+use crate::backups::directory::Directory;
 use crate::backups::fetch::Fetch;
+use crate::backups::physical_check::check;
+use crate::backups::physical_restore::{Checked, begin};
+use crate::context::Context;
 use crate::model::byte_size::ByteSize;
 use crate::model::dump_url::DumpUrl;
 use crate::output::{Reply, tell};
@@ -35,26 +40,97 @@ enum Step {
         #[arg(long)]
         trusted: Option<PathBuf>,
     },
+
+    /// Read a physical backup to its end
+    CheckTar {
+        #[arg(long)]
+        file: PathBuf,
+    },
+
+    /// Ask the pods to replace their data by a physical backup
+    BeginRestore {
+        #[arg(long)]
+        backups: PathBuf,
+
+        #[arg(long)]
+        cluster_id: String,
+
+        /// The file with what is no argument
+        #[arg(long)]
+        request: String,
+
+        #[arg(long)]
+        tar: String,
+
+        #[arg(long)]
+        bytes: u64,
+
+        #[arg(long)]
+        checked: String,
+    },
 }
 
 impl Args {
-    /// Does it; the last line says what became of it, as every job's does.
-    pub(crate) fn run(&self) -> anyhow::Result<Reply> {
+    /// Does it. The last line says what became of it, as every job's does.
+    pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let done = match &self.step {
             Step::FetchDump {
                 url_file,
                 to,
                 trusted,
-            } => fetch_dump(url_file, to, trusted.as_ref()),
+            } => fetch_dump(url_file, to, trusted.as_ref())
+                .map_err(|error| format!("failed: {error:#}; the database is as it was")),
+            Step::CheckTar { file } => check_tar(file).map_err(|error| format!("{error:#}")),
+            Step::BeginRestore {
+                backups,
+                cluster_id,
+                request,
+                tar,
+                bytes,
+                checked,
+            } => {
+                let checked = Checked {
+                    cluster: cluster_id,
+                    tar,
+                    bytes: *bytes,
+                    whole: checked,
+                };
+                begin_restore(backups, request, &checked, context)
+                    .map_err(|error| format!("{error:#}"))
+            }
         };
         match done {
             Ok(line) => Ok(Reply::Text(line)),
-            Err(error) => {
-                tell(&format!("failed: {error:#}; the database is as it was"))?;
+            Err(line) => {
+                tell(&line)?;
                 Ok(Reply::Ended(1))
             }
         }
     }
+}
+
+/// Prints the version, and whether every file was held against a checksum.
+fn check_tar(file: &Path) -> anyhow::Result<String> {
+    let file = File::open(file).context("it cannot be opened")?;
+    let found = check(BufReader::with_capacity(1024 * 1024, file))?;
+    let sums = if found.sums { "yes" } else { "no" };
+    Ok(format!("{} {sums}", found.major))
+}
+
+fn begin_restore(
+    backups: &Path,
+    request: &str,
+    checked: &Checked<'_>,
+    context: &Context<'_>,
+) -> anyhow::Result<String> {
+    let directory = Directory::open(backups)?.context("the backups directory is gone")?;
+    let given = directory.read_text(request);
+    let given = given.context("the request is not there any more")?;
+    let epoch = begin(&directory, &given, checked, context.random)?;
+    directory
+        .remove(request)
+        .context("remove what was asked with")?;
+    Ok(epoch.to_string())
 }
 
 fn fetch_dump(

@@ -4,6 +4,7 @@
 #![allow(clippy::doc_markdown)]
 
 pub(crate) mod args;
+pub(crate) mod backup;
 pub(crate) mod backups;
 pub(crate) mod defaults;
 pub(crate) mod expand;
@@ -16,5 +17,6 @@ pub(crate) mod new_password;
 pub(crate) mod promote;
 pub(crate) mod psql;
 pub(crate) mod rejoin;
+pub(crate) mod restore;
 pub(crate) mod unexpose;
 pub(crate) mod unlink;

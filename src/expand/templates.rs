@@ -30,6 +30,7 @@ const PARTS: &[&str] = &[
     include_str!("../../templates/entrypoint/heal.sh"),
     include_str!("../../templates/entrypoint/rejoin.sh"),
     include_str!("../../templates/entrypoint/handover.sh"),
+    include_str!("../../templates/entrypoint/restore.sh"),
     include_str!("../../templates/entrypoint/decide.sh"),
     include_str!("../../templates/entrypoint/supervise.sh"),
     include_str!("../../templates/entrypoint/main.sh"),

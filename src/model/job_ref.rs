@@ -4,24 +4,26 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::backup_name::BackupName;
+use crate::model::job_id::{PhysicalId, RestoreId};
 use crate::model::refusal::Refusal;
-use crate::model::restore_id::RestoreId;
 
-/// A capture by its backup, or a restore.
+/// A capture by its backup; other work by its own id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JobRef {
     Capture(BackupName),
     Restore(RestoreId),
+    Physical(PhysicalId),
 }
 
 impl FromStr for JobRef {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        if text.starts_with('r') {
-            return text.parse().map(Self::Restore);
+        match text.chars().next() {
+            Some('r') => text.parse().map(Self::Restore),
+            Some('p') => text.parse().map(Self::Physical),
+            _ => text.parse().map(Self::Capture),
         }
-        text.parse().map(Self::Capture)
     }
 }
 
@@ -30,6 +32,7 @@ impl fmt::Display for JobRef {
         match self {
             Self::Capture(name) => name.fmt(f),
             Self::Restore(id) => id.fmt(f),
+            Self::Physical(id) => id.fmt(f),
         }
     }
 }
@@ -39,9 +42,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_capture_or_a_restore() {
-        assert!(matches!("b7".parse(), Ok(JobRef::Capture(_))));
-        assert!(matches!("r7".parse(), Ok(JobRef::Restore(_))));
+    fn a_capture_a_restore_or_a_physical_backup() {
+        for (text, expected) in [("b7", "b007"), ("r7", "r007"), ("p7", "p007")] {
+            assert_eq!(text.parse::<JobRef>().unwrap().to_string(), expected);
+        }
         assert!("x7".parse::<JobRef>().is_err());
     }
 }

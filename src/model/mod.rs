@@ -21,18 +21,14 @@ pub(crate) mod dump_url;
 pub(crate) mod excerpt;
 pub(crate) mod field;
 pub(crate) mod identifier;
+pub(crate) mod job_id;
 pub(crate) mod job_ref;
 pub(crate) mod lsn;
 pub(crate) mod ordinal;
 pub(crate) mod percent;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "promote, rejoin and restore use it")
-)]
 pub(crate) mod record_changes;
 pub(crate) mod refusal;
 pub(crate) mod resource_ref;
-pub(crate) mod restore_id;
 pub(crate) mod retention;
 pub(crate) mod scram;
 pub(crate) mod secret;

@@ -48,7 +48,7 @@ base_backup() {
 
 # make_standby: the copy follows the recorded primary from its first start on.
 make_standby() {
-  install_file "$PGDATA/standby.signal" 0600 </dev/null && wire_settings && write_runtime_conf "$V_PRIMARY"
+  install_file "$PGDATA/standby.signal" 0600 </dev/null && wire_settings && write_runtime_conf "$V_PRIMARY" && stamp_restored
 }
 
 # wait_for_primary: asks once a second, for five minutes, until the recorded

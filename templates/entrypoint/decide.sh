@@ -88,6 +88,10 @@ act_wait_for_record() {
 act_wait_out_maintenance() {
   local next=0
   until record_changed; do
+    if restore_is_wanted; then
+      restore_data
+      return
+    fi
     if [ "$TICKS" -ge "$next" ]; then
       say "postgres is stopped during maintenance (record $RECORD, epoch $V_EPOCH)"
       next=$((TICKS + 60 * 5))

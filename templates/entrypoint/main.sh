@@ -71,6 +71,7 @@ main() {
     [ -z "$STOPPING" ] || exit 143
     data_shape
     observe
+    [ "$SHAPE" != standby ] || ! is_before_restore || SHAPE=clone
     decide
     "act_$ACTION"
   done

@@ -83,7 +83,7 @@ copy_beside() {
     back_off
     return 0
   fi
-  { install_file "$BESIDE/standby.signal" 0600 </dev/null && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
+  { install_file "$BESIDE/standby.signal" 0600 </dev/null && stamp_restored && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
     die "cannot finish the copy in $BESIDE"
   finish_swap
   REJOINED=1

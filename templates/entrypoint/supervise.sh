@@ -139,7 +139,15 @@ role_holds() {
       ;;
     primary:run_primary) ;;
     primary:hand_over) hand_over_server || return 1 ;;
-    standby:follow) follow_record ;;
+    standby:follow)
+      if is_before_restore; then
+        say "this standby's data are older than the last restore: cloning pod $V_PRIMARY again"
+        RECLONE=1
+        stop_server
+        return 1
+      fi
+      follow_record
+      ;;
     standby:rejoin)
       if receiver_runs; then
         REJOINED=1
@@ -205,6 +213,7 @@ left_recovery() {
 on_ready() {
   keep_good_settings
   if [ "$ROLE" = primary ]; then
+    tidy_after_restore
     # Adds the replication role, its grants and its pg_hba.conf line where they
     # are missing, as in a cluster that the older plugin made.
     PGPORT=$PORT timeout 10 "${DROP[@]}" bash /docker-entrypoint-initdb.d/00_create_replication.sh ||

@@ -36,7 +36,7 @@ leave() {
       left=$((left - 1))
     done
   done
-  [ "${#UNFINISHED[@]}" -eq 0 ] || rm -f -- "${UNFINISHED[@]}"
+  [ "${#UNFINISHED[@]}" -eq 0 ] || rm -rf -- "${UNFINISHED[@]}"
   exit "$1"
 }
 

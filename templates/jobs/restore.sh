@@ -98,7 +98,7 @@ last_line() { tail -n 1 "$1" | sed -e 's/^[a-z_]*: *//' -e 's/^error: *//' -e 's
 fetch() {
   FILE=$BACKUPS/.restore-$ID.download
   UNFINISHED+=("$FILE" "$BACKUPS/$URL_FILE")
-  start /restore/voodu-postgres job fetch-dump --url-file "$BACKUPS/$URL_FILE" --to "$FILE" ${TRUSTED:+--trusted "$TRUSTED"}
+  start /job/voodu-postgres job fetch-dump --url-file "$BACKUPS/$URL_FILE" --to "$FILE" ${TRUSTED:+--trusted "$TRUSTED"}
   finish || leave 1
 }
 

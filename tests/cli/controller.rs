@@ -7,7 +7,7 @@ use voodu_standin::Fault;
 
 use crate::support::world::{NOWHERE, World, breaks_off};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 12] = [
     &["link", "clowk-lp/db", "clowk-lp/web"],
     &["unlink", "clowk-lp/db", "clowk-lp/web"],
     &["psql", "clowk-lp/db"],
@@ -17,6 +17,8 @@ const COMMANDS: [&[&str]; 10] = [
     &["info", "clowk-lp/db", "--check"],
     &["new-password", "clowk-lp/db"],
     &["backups:restore", "clowk-lp/db", "b001", "--yes"],
+    &["backup", "clowk-lp/db", "--destination", "/srv/x.tar"],
+    &["restore", "clowk-lp/db", "--from", "/srv/x.tar", "--yes"],
     &["new-password", "clowk-lp/db", "--replication"],
 ];
 

@@ -21,6 +21,8 @@ const COMMANDS: &[&str] = &[
     "backups:prune",
     "backups:schedule",
     "backups:cancel",
+    "backup",
+    "restore",
     "help",
     "defaults",
     "expand",

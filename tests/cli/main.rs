@@ -11,6 +11,7 @@ mod help;
 mod info;
 mod link;
 mod new_password;
+mod physical;
 mod promote;
 mod psql;
 mod readme;

@@ -23,6 +23,7 @@ mod hostile;
 mod image;
 mod info;
 mod link;
+mod physical;
 mod promote;
 mod psql;
 mod rejoin;

@@ -122,7 +122,7 @@ fn sourced(script: &str) -> String {
 }
 
 /// The scripts between the preamble and main.sh.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "record",
     "data",
     "config",
@@ -132,6 +132,7 @@ const PARTS: [&str; 11] = [
     "heal",
     "rejoin",
     "handover",
+    "restore",
     "decide",
     "supervise",
 ];

@@ -1,7 +1,7 @@
 //! `backups:cancel`: a capture or a restore is stopped, and its space is given back.
 
 use crate::backups::catalog::Catalog;
-use crate::backups::containers::{self, Job, JobState};
+use crate::backups::containers::{self, Job, JobState, Role};
 use crate::commands::args::{ReplyArgs, count};
 use crate::context::Context;
 use crate::docker::engine::Docker;
@@ -10,7 +10,6 @@ use crate::model::backup_name::BackupName;
 use crate::model::job_ref::JobRef;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
-use crate::model::restore_id::RestoreId;
 use crate::output::Reply;
 
 /// Stop captures, or a restore, that are under way
@@ -27,8 +26,8 @@ pub(crate) struct Args {
     /// The cluster, as <scope>/<name>
     cluster: ResourceRef,
 
-    /// The backup, such as b008, or the restore, such as r001; all captures when left out
-    #[arg(value_name = "BACKUP|RESTORE")]
+    /// A backup such as b008, a restore such as r001, or a physical backup such as p001; all captures when left out
+    #[arg(value_name = "BACKUP|JOB")]
     job: Option<JobRef>,
 
     #[command(flatten)]
@@ -41,7 +40,12 @@ impl Args {
         let root = context.backups_root()?;
         let docker = context.docker();
         let name = match self.job {
-            Some(JobRef::Restore(id)) => return self.cancel_restore(id, docker),
+            Some(JobRef::Restore(id)) => {
+                return self.cancel_job(Role::Restore, id.number(), docker);
+            }
+            Some(JobRef::Physical(id)) => {
+                return self.cancel_job(Role::Physical, id.number(), docker);
+            }
             Some(JobRef::Capture(name)) => Some(name),
             None => None,
         };
@@ -63,20 +67,21 @@ impl Args {
     }
 
     /// Its own last line says what became of it.
-    fn cancel_restore(&self, id: RestoreId, docker: Docker<'_>) -> anyhow::Result<Reply> {
+    fn cancel_job(&self, role: Role, number: u32, docker: Docker<'_>) -> anyhow::Result<Reply> {
         let cluster = &self.cluster;
-        let job = containers::restore(docker, cluster, id)?;
+        let job = containers::numbered(docker, cluster, role, number)?;
+        let container = &job.container;
         if job.state != JobState::Running {
             let refusal = Refusal::new(
-                format!("{cluster}: restore {id} is not running any more"),
-                format!("vd pg:backups:logs {cluster} {id} says how it ended"),
+                format!("{cluster}: {container} is not running any more"),
+                format!("docker logs {container} says how it ended"),
             );
             return Err(refusal.into());
         }
         containers::stop(docker, &[&job])?;
-        let said = log(docker, &job.container)?;
+        let said = log(docker, container)?;
         let last = said.trim_end().lines().last().unwrap_or_default();
-        Reply::dispatch(format!("postgres {cluster}: restore {id}: {last}"), [])
+        Reply::dispatch(format!("postgres {cluster}: {container}: {last}"), [])
     }
 
     fn named<'a>(&self, name: Option<BackupName>, catalog: &'a Catalog) -> Result<Vec<&'a Job>> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::backups::containers::restore;
+use crate::backups::containers::{Role, numbered};
 use crate::commands::args::OutputArgs;
 use crate::context::Context;
 use crate::docker::follow::{follow, log};
@@ -24,8 +24,8 @@ pub(crate) struct Args {
     /// The cluster, as <scope>/<name>
     cluster: ResourceRef,
 
-    /// The backup, such as b008, or the restore, such as r001
-    #[arg(value_name = "BACKUP|RESTORE")]
+    /// A backup such as b008, a restore such as r001, or a physical backup such as p001
+    #[arg(value_name = "BACKUP|JOB")]
     job: JobRef,
 
     /// Go on until it ends; its exit code becomes the command's
@@ -48,7 +48,12 @@ impl Args {
                 let container = catalog.find(name)?.container.clone();
                 container.ok_or_else(|| self.gone())?
             }
-            JobRef::Restore(id) => restore(docker, &self.cluster, id)?.container,
+            JobRef::Restore(id) => {
+                numbered(docker, &self.cluster, Role::Restore, id.number())?.container
+            }
+            JobRef::Physical(id) => {
+                numbered(docker, &self.cluster, Role::Physical, id.number())?.container
+            }
         };
         if self.follow {
             let local = Local {

@@ -1,7 +1,7 @@
 //! `backups:restore`: a dump becomes the content of the cluster's database.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -11,23 +11,19 @@ use crate::backups::directory::Directory;
 use crate::backups::place;
 use crate::backups::restore::{Plan, Restore, Space};
 use crate::backups::restore_input::{Host, Input};
-use crate::backups::restores::check_state;
+use crate::backups::restores::check_in_service;
 use crate::cluster::Cluster;
-use crate::commands::args::{ConfirmArgs, ReplyArgs};
+use crate::commands::args::{Background, ConfirmArgs, ReplyArgs, WatchArgs};
 use crate::context::Context;
 use crate::docker::engine::Docker;
-use crate::docker::follow::{ended, follow, log};
 use crate::model::backup_name::BackupName;
 use crate::model::dump_source::DumpSource;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
 use crate::model::sha256::Sha256;
-use crate::output::{Local, Reply};
+use crate::output::Reply;
 use crate::postgres::psql::{Login, Psql};
 use crate::postgres::source::Source;
-
-/// The plugin is killed at 30 s; it answers before.
-const ANSWER_BY: Duration = Duration::from_secs(23);
 
 /// Restore a dump into the database of a cluster
 ///
@@ -55,9 +51,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     confirm: ConfirmArgs,
 
-    /// Watch it to its end; its exit code becomes the command's
-    #[arg(long)]
-    follow: bool,
+    #[command(flatten)]
+    watch: WatchArgs,
 
     /// Go on only if the file has this checksum
     #[arg(long, value_name = "HEX")]
@@ -81,25 +76,20 @@ impl Args {
         ))?;
         let session = context.session()?;
         let cluster = Cluster::load(&*session.controller, cluster)?;
-        check_state(&cluster)?;
+        check_in_service(&cluster)?;
         let directory = place::directory(&cluster)?;
         let docker = context.docker();
         let input = input(&cluster, source, &directory, docker)?;
         let restore = self.start(context, &cluster, &directory, &input)?;
-        if self.follow {
-            let local = Local {
-                cluster: &self.cluster,
-                summary: format!("following {}", restore.container),
-                command: follow(&restore.container),
-                message: String::new(),
-            };
-            return local.reply(context, session.caller);
-        }
-        let left = ANSWER_BY.saturating_sub(began.elapsed());
-        match ended(docker, &restore.container, left)? {
-            Some(code) => self.outcome(code, &restore, docker),
-            None => Reply::dispatch(self.going_on(&restore, &input), []),
-        }
+        let work = Background {
+            cluster: &self.cluster,
+            going_on: format!("{} is being restored", input.name()),
+            stopping: ", which changes nothing",
+            id: restore.id.to_string(),
+            container: restore.container,
+            began,
+        };
+        self.watch.reply(context, session.caller, &work)
     }
 
     fn start(
@@ -136,36 +126,6 @@ impl Args {
             random: context.random,
         };
         plan.start(docker)
-    }
-
-    /// The last line of its log is the result.
-    fn outcome(&self, code: i32, restore: &Restore, docker: Docker<'_>) -> anyhow::Result<Reply> {
-        let (cluster, Restore { id, container }) = (&self.cluster, restore);
-        let text = log(docker, container)?;
-        let last = text.trim_end().lines().last().unwrap_or_default();
-        if code == 0 {
-            return Reply::dispatch(last, []);
-        }
-        let reason = last.strip_prefix("failed: ").unwrap_or(last);
-        let reason = match reason {
-            "" => format!("the restore ended with exit code {code} and said nothing"),
-            _ if code > 128 && reason == last => {
-                format!("the restore was killed (exit code {code}); the database is as it was")
-            }
-            reason => reason.to_owned(),
-        };
-        let next = format!("all that it said: vd pg:backups:logs {cluster} {id}");
-        Err(Refusal::new(format!("{cluster}: {reason}"), next).into())
-    }
-
-    fn going_on(&self, restore: &Restore, input: &Input) -> String {
-        let (cluster, Restore { id, container }) = (&self.cluster, restore);
-        format!(
-            "postgres {cluster}: {} is being restored in the background ({id}, container {container})\n  \
-             Whether it succeeds: vd pg:backups:logs {cluster} {id} --follow\n  \
-             To stop it, which changes nothing: vd pg:backups:cancel {cluster} {id}",
-            input.name()
-        )
     }
 }
 

@@ -83,10 +83,8 @@ fn a_failure_is_an_error_with_the_reason_of_the_job() {
     world.prepare("log", "tried: …\n");
     world.refused(
         RESTORE,
-        "clowk-lp/db: the restore was killed (exit code 137)",
+        "clowk-lp/db: clowk-lp-db-restore-r001 was stopped or killed (exit code 137)",
     );
-    world.prepare("log", "");
-    world.refused(RESTORE, "clowk-lp/db: the restore ended with exit code 137");
 }
 
 #[test]
@@ -124,7 +122,7 @@ fn a_url_lies_in_a_file_that_only_root_reads() {
     assert!(!calls.contains("hunter") && !format!("{answer:?}").contains("hunter"));
     let (options, arguments) = started(&world);
     assert!(
-        options.contains(",target=/restore/voodu-postgres,readonly "),
+        options.contains(",target=/job/voodu-postgres,readonly "),
         "{options}"
     );
     assert!(arguments.contains(" name=http://h/db.dump "), "{arguments}");
@@ -223,7 +221,7 @@ fn logs_and_cancel_know_restores() {
         .data();
     assert_eq!(
         data["message"],
-        "postgres clowk-lp/db: restore r002: cancelled after 3s; the database is as it was"
+        "postgres clowk-lp/db: clowk-lp-db-restore-r002: cancelled after 3s; the database is as it was"
     );
     assert!(
         world
@@ -232,12 +230,12 @@ fn logs_and_cancel_know_restores() {
     );
     world.refused(
         &["backups:logs", "clowk-lp/db", "r003"],
-        "clowk-lp/db: there is no container of a restore r003",
+        "clowk-lp/db: there is no container clowk-lp-db-restore-r003",
     );
     world.prepare("restores", &restore("r002", "0"));
     world.refused(
         &["backups:cancel", "clowk-lp/db", "r002"],
-        "clowk-lp/db: restore r002 is not running any more",
+        "clowk-lp/db: clowk-lp-db-restore-r002 is not running any more",
     );
     // The next restore gets a number of its own and removes the container of the last one.
     world.answer(RESTORE).data();

@@ -1,4 +1,5 @@
-//! The id of a restore: `r001`. It names a container and its log, nothing that is kept.
+//! The ids of work that leaves no backup of that id behind: `r001` for a restore, `p001` for a
+//! physical backup. They name a container and its log.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -9,9 +10,12 @@ use crate::model::refusal::Refusal;
 
 /// Shown with three digits at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RestoreId(NonZeroU32);
+pub(crate) struct JobId<const LETTER: char>(NonZeroU32);
 
-impl RestoreId {
+pub(crate) type RestoreId = JobId<'r'>;
+pub(crate) type PhysicalId = JobId<'p'>;
+
+impl<const LETTER: char> JobId<LETTER> {
     /// The one after the highest there is.
     pub(crate) fn after(last: Option<u32>) -> Self {
         let next = last.unwrap_or_default().saturating_add(1);
@@ -29,24 +33,24 @@ impl RestoreId {
     }
 }
 
-impl fmt::Display for RestoreId {
+impl<const LETTER: char> fmt::Display for JobId<LETTER> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "r{:03}", self.0)
+        write!(f, "{LETTER}{:03}", self.0)
     }
 }
 
-impl FromStr for RestoreId {
+impl<const LETTER: char> FromStr for JobId<LETTER> {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let digits = text.strip_prefix('r').filter(|digits| {
+        let digits = text.strip_prefix(LETTER).filter(|digits| {
             !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
         });
         let number = digits.and_then(|digits| digits.parse().ok());
         number.map(Self).ok_or_else(|| {
             Refusal::new(
-                format!("{} is not the id of a restore", excerpt(text)),
-                "write it as r001",
+                format!("{} is no id", excerpt(text)),
+                format!("write it as {LETTER}001"),
             )
         })
     }
@@ -61,10 +65,10 @@ mod tests {
         for text in ["r1", "r001"] {
             assert_eq!(text.parse::<RestoreId>().unwrap().to_string(), "r001");
         }
-        for text in ["", "r", "r0", "b1", "r-1", "r+1", "r99999999999"] {
+        for text in ["", "r", "r0", "b1", "p1", "r-1", "r+1", "r99999999999"] {
             assert!(text.parse::<RestoreId>().is_err(), "{text}");
         }
-        assert_eq!(RestoreId::after(None).to_string(), "r001");
-        assert_eq!(RestoreId::after(Some(9)).to_string(), "r010");
+        assert_eq!(PhysicalId::after(None).to_string(), "p001");
+        assert_eq!(PhysicalId::after(Some(9)).to_string(), "p010");
     }
 }

@@ -1,0 +1,241 @@
+# --- A physical backup replaces the data -------------------------------------
+# A request lies in the backups directory beside the backup itself, and counts
+# only during the maintenance that its epoch names. The recorded primary unpacks
+# the backup beside its data, starts it on its own, and only then ends the
+# maintenance; the other pods copy it. Until then the old data can come back.
+
+REQUEST=$BACKUPS/.restore
+RESTORE_FAILED=$BACKUPS/.restore-failed
+# The last restore, shared, and the one that this volume's data come from.
+RESTORED=$BACKUPS/.restored
+RESTORED_HERE=$VOLUME/.voodu-restored
+
+UNPACKED=$VOLUME/.voodu-unpacked
+BEFORE_RESTORE=$VOLUME/.voodu-before-restore
+# While it is there the data directory holds, or is to hold, what was unpacked.
+UNPACKED_COMPLETE=$VOLUME/.voodu-unpacked-complete
+
+# request_load: reads a request for the maintenance in view into Q_*.
+request_load() {
+  local line
+  Q_CLUSTER='' Q_EPOCH='' Q_TAR='' Q_BYTES='' Q_USER='' Q_REPLICATION='' Q_CHECKED=''
+  read_file "$REQUEST" || return 1
+  while IFS= read -r line; do
+    request_field "${line%%=*}" "${line#*=}" || return 1
+  done <<<"${TEXT%$'\n'}"
+  [ "$Q_CLUSTER" = "$V_CLUSTER" ] && [ "$Q_EPOCH" = "$V_EPOCH" ] && [ -n "$Q_TAR" ] && [ -n "$Q_BYTES" ]
+}
+
+request_field() {
+  local verifier='^(SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+|md5[0-9a-f]{32})$'
+  case $1 in
+    cluster) Q_CLUSTER=$2 ;;
+    epoch) Q_EPOCH=$2 ;;
+    tar) [[ $2 =~ ^\.restore-r[0-9]+\.tar$ ]] && Q_TAR=$BACKUPS/$2 ;;
+    bytes) [[ $2 =~ ^[0-9]{1,18}$ ]] && Q_BYTES=$2 ;;
+    checked) Q_CHECKED=$2 ;;
+    user) [[ $2 =~ $verifier ]] && Q_USER=$2 ;;
+    replication) [[ $2 =~ $verifier ]] && Q_REPLICATION=$2 ;;
+    *) return 1 ;;
+  esac
+}
+
+# restore_is_wanted: of this pod, in the maintenance in view.
+restore_is_wanted() { [ "$V_PRIMARY" = "$ORDINAL" ] && [ "$RESTORE_GIVEN_UP" != "$V_EPOCH" ] && request_load; }
+
+# restore_data: from wherever an earlier attempt was interrupted.
+restore_data() {
+  read_file "$UNPACKED_COMPLETE"
+  if [ "$TEXT" != "$V_EPOCH"$'\n' ]; then
+    unpack || return 0
+  fi
+  swap_in || die "cannot put the backup into $PGDATA"
+  start_restored || return 0
+  finish_restore || retry "could not write the record"
+}
+
+# unpack: beside the old data. Without room for both the old data go first, and
+# the log says so.
+unpack() {
+  local free
+  { as_postgres rm -rf "$UNPACKED" && as_postgres rm -f "$UNPACKED_COMPLETE" && as_postgres mkdir -m 0700 "$UNPACKED"; } ||
+    die "cannot write to $VOLUME"
+  free=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+  if [ $((Q_BYTES / 1024)) -ge "${free:-0}" ]; then
+    say "there is no room for the backup beside the old data: removing the old data first"
+    { sentinel_set "$CLONE_SENTINEL" && data_wipe && remove_data "$BEFORE_RESTORE"; } || die "cannot empty $PGDATA"
+  fi
+  say "unpacking $Q_TAR"
+  unpack_parts || return 1
+  if [ "$Q_CHECKED" != yes ] && [ -e "$UNPACKED/backup_manifest" ]; then
+    setsid "${DROP[@]}" pg_verifybackup -q -n "$UNPACKED" >/dev/null &
+    if ! await_helper $! "checking the backup"; then
+      give_up "the backup is damaged: it does not agree with its manifest"
+      return 1
+    fi
+  fi
+  {
+    as_postgres rm -f "$UNPACKED/standby.signal" "$UNPACKED/backup_manifest" && sync -f "$UNPACKED" &&
+      printf '%s\n' "$V_EPOCH" | install_file "$UNPACKED_COMPLETE" 0600
+  } || die "cannot finish unpacking in $UNPACKED"
+}
+
+# unpack_parts: the parts are a tar each. Root opens the file, because it may be
+# readable by nobody else; what is opened must be the very file of that name.
+unpack_parts() {
+  local part into tar
+  for part in base.tar:. pg_wal.tar:pg_wal backup_manifest:; do
+    into=${part#*:} part=${part%%:*}
+    if ! { exec {tar}<"$Q_TAR"; } 2>/dev/null; then
+      give_up "the backup $Q_TAR is not there any more"
+      return 1
+    fi
+    if [ "$(readlink "/proc/self/fd/$tar")" != "$Q_TAR" ] || [ ! -f "/proc/self/fd/$tar" ]; then
+      give_up "$Q_TAR is not a plain file"
+      return 1
+    fi
+    # shellcheck disable=SC2016 # The inner shell expands it.
+    setsid "${DROP[@]}" bash -c 'set -o pipefail
+      if [ -n "$2" ]; then
+        tar -xOf - "$1" | tar -xf - -C "$3/$2"
+      else
+        tar -xOf - "$1" >"$3/$1" 2>/dev/null || rm -f "$3/$1"
+      fi' bash "$part" "$into" "$UNPACKED" <&"$tar" &
+    exec {tar}<&-
+    if ! await_helper $! "unpacking $part"; then
+      record_changed || give_up "the backup could not be unpacked, the log of pod $ORDINAL says why"
+      return 1
+    fi
+  done
+}
+
+# swap_in: the old data are kept, once: what is in their place on a second attempt
+# is a backup that was never in service.
+swap_in() {
+  [ -d "$UNPACKED" ] || return 0
+  if [ -d "$BEFORE_RESTORE" ] || [ -e "$CLONE_SENTINEL" ]; then
+    remove_data "$PGDATA"
+  elif [ -d "$PGDATA" ]; then
+    as_postgres mv "$PGDATA" "$BEFORE_RESTORE"
+  fi
+  as_postgres mv "$UNPACKED" "$PGDATA" && sync "$VOLUME"
+}
+
+# remove_data DIRECTORY: with its tablespaces in this volume.
+remove_data() {
+  local link target
+  [ -d "$1" ] && [ ! -L "$1" ] || return 0
+  for link in "$1"/pg_tblspc/*; do
+    target=$(readlink "$link") && wipe_tablespace "$target"
+  done
+  as_postgres rm -rf "$1"
+}
+
+# start_restored: brings the data up where nobody can reach them, to the end of
+# the backup's WAL and on a timeline of their own, so that no standby can take
+# what it had for a part of it. The roles get the passwords of today.
+start_restored() {
+  check_major
+  {
+    as_postgres rm -f "$PGDATA/postmaster.pid" "$PGDATA/standby.signal" &&
+      install_file "$PGDATA/recovery.signal" 0600 </dev/null && wire_settings && write_runtime_conf
+  } || die "cannot write in $PGDATA"
+  check_settings
+  say "starting the restored data, unreachable from outside"
+  "${DROP[@]}" postgres -D "$PGDATA" -p "$PORT" -c listen_addresses= -c hot_standby=off -c restore_command=false \
+    -c archive_mode=off -c password_encryption=scram-sha-256 "${CONF_ARGS[@]}" &
+  CHILD=$!
+  until server_ready; do
+    tick
+    if ! child_runs; then
+      child_ended
+      [ -z "$STOPPING" ] || exit 143
+      give_up "the restored data did not start: postgres exited $CODE, the log of pod $ORDINAL says why"
+      return 1
+    fi
+  done
+  if ! set_passwords; then
+    stop_server
+    give_up "nobody can log in to the restored data as $SUPERUSER: the backup is of a cluster with another user, or with another pg_hba.conf"
+    return 1
+  fi
+  stop_server
+}
+
+# set_passwords: the backup's may be older than what the applications, the other
+# pods and the config have.
+set_passwords() {
+  local user=$Q_USER replication=$Q_REPLICATION
+  [ -n "$user" ] || user=${POSTGRES_PASSWORD:-}
+  [ -n "$replication" ] || { replication=$(stored_password) && [ -n "$replication" ] || replication=$ENV_REPLICATION_PASSWORD; }
+  local_sql <<SQL
+SET log_min_duration_statement = -1;
+SET log_min_error_statement = 'panic';
+SET standard_conforming_strings = on;
+SELECT count(*) = 0 AS role_is_missing FROM pg_roles WHERE rolname = '$REPLICATION_USER' \gset
+\if :role_is_missing
+CREATE ROLE "$REPLICATION_USER" WITH LOGIN REPLICATION;
+\endif
+ALTER ROLE "$REPLICATION_USER" PASSWORD '${replication//\'/\'\'}';
+ALTER ROLE "$SUPERUSER" PASSWORD '${user//\'/\'\'}';
+SQL
+}
+
+# finish_restore: from here on the restored data are the cluster's.
+finish_restore() {
+  local N_STATE=steady V_CLEAN='' V_REJOIN=''
+  printf 'cluster=%s\nepoch=%s\n' "$V_CLUSTER" "$V_EPOCH" | install_file "$RESTORED" 0644 && sync "$BACKUPS" && stamp_restored || return 1
+  rm -f "$CLONE_SENTINEL"
+  record_change || return 1
+  say "restored the data (epoch $V_EPOCH)"
+  as_postgres rm -f "$REQUEST" "$Q_TAR" "$RESTORE_FAILED" "$UNPACKED_COMPLETE"
+}
+
+# give_up REASON: puts the old data back, if they are there, and says so where the
+# restore waits for it.
+give_up() {
+  say "the restore failed: $1"
+  as_postgres rm -f "$UNPACKED_COMPLETE"
+  as_postgres rm -rf "$UNPACKED"
+  RESTORE_GIVEN_UP=$V_EPOCH
+  if [ -d "$BEFORE_RESTORE" ]; then
+    { remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME"; } ||
+      die "cannot put the old data back into $PGDATA"
+  fi
+  data_shape
+  printf 'epoch=%s\n%s\n' "$V_EPOCH" "$1" | install_file "$RESTORE_FAILED" 0644
+  if [ "$SHAPE" = primary ]; then
+    local N_STATE=steady
+    say "the old data are back in place"
+    until record_change || record_changed; do retry "could not write the record"; done
+  else
+    say "there are no data to go back to: postgres stays stopped until a restore succeeds"
+  fi
+  as_postgres rm -f "$REQUEST" "$Q_TAR"
+}
+
+# tidy_after_restore: the restored data are in service.
+tidy_after_restore() {
+  [ ! -e "$UNPACKED_COMPLETE" ] || as_postgres rm -f "$UNPACKED_COMPLETE"
+  [ ! -d "$UNPACKED" ] || as_postgres rm -rf "$UNPACKED"
+  if [ -d "$BEFORE_RESTORE" ]; then
+    say "removing the data from before the restore"
+    remove_data "$BEFORE_RESTORE"
+  fi
+}
+
+# stamp_restored: from now on this volume's data come from the last restore.
+stamp_restored() {
+  read_file "$RESTORED" || return 0
+  printf '%s' "$TEXT" | install_file "$RESTORED_HERE" 0644
+}
+
+# is_before_restore: this standby's data come from before the last restore, so
+# they are no part of the primary's history, even where they look like one.
+is_before_restore() {
+  local shared form=$'^cluster=[0-9a-f]{32}\nepoch=[1-9][0-9]{0,17}\n$'
+  read_file "$RESTORED" && [[ $TEXT =~ $form ]] || return 1
+  shared=$TEXT
+  read_file "$RESTORED_HERE"
+  [ "$TEXT" != "$shared" ] && [[ $shared == "cluster=$V_CLUSTER"* ]]
+}
