@@ -57,11 +57,19 @@ restore_data() {
 # unpack: beside the old data. Without room for both the old data go first, and
 # the log says so.
 unpack() {
-  local free
+  local need free used
   { as_postgres rm -rf "$UNPACKED" && as_postgres rm -f "$UNPACKED_COMPLETE" && as_postgres mkdir -m 0700 "$UNPACKED"; } ||
     die "cannot write to $VOLUME"
+  # In kB, with a little for what the server writes when it starts.
+  need=$((Q_BYTES / 1024 + 65536))
   free=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
-  if [ $((Q_BYTES / 1024)) -ge "${free:-0}" ]; then
+  if [ "$need" -ge "${free:-0}" ]; then
+    free=${free:-0}
+    while read -r used _; do free=$((free + used)); done < <(as_postgres du -sk "$PGDATA" "$BEFORE_RESTORE" 2>/dev/null)
+    if [ "$need" -ge "$free" ]; then
+      give_up "the volume of pod $ORDINAL has no room for the backup, not even without the old data"
+      return 1
+    fi
     say "there is no room for the backup beside the old data: removing the old data first"
     { sentinel_set "$CLONE_SENTINEL" && data_wipe && remove_data "$BEFORE_RESTORE"; } || die "cannot empty $PGDATA"
   fi
