@@ -97,6 +97,15 @@ wait_until_ready() {
   done
 }
 
+# A lock in one of the caller's open files would be held for as long as the daemon lives.
+close_inherited() {
+  local descriptor
+  for descriptor in /proc/"$BASHPID"/fd/*; do
+    descriptor=${descriptor##*/}
+    [ "$descriptor" -le 2 ] || exec {descriptor}>&-
+  done
+}
+
 start_daemon() {
   if [ -d /run/systemd/system ] && systemctl cat docker.service >/dev/null 2>&1; then
     say "starting docker.service"
@@ -107,7 +116,10 @@ start_daemon() {
     say "starting dockerd, log in $log"
     clear_leftovers
     mount_control_groups
-    PATH=$(daemon_path) setsid dockerd >"$log" 2>&1 </dev/null 9>&- &
+    (
+      close_inherited
+      PATH=$(daemon_path) exec setsid dockerd >"$log" 2>&1 </dev/null
+    ) &
     daemon=$!
   fi
   wait_until_ready 60

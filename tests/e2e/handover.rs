@@ -51,7 +51,8 @@ fn without_a_target_the_old_primary_takes_the_role_back() {
         return;
     };
     let takes_back = |pod: u16, words: &str| {
-        let record = decided(&cluster, 20);
+        // A target that freezes once the old primary stops costs it wal_sender_timeout, and 10 s for the decision.
+        let record = decided(&cluster, 35);
         assert!(
             record.contains("primary=0\n") && !record.contains("clean="),
             "{record}"

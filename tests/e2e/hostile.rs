@@ -73,6 +73,10 @@ fn links_planted_by_the_superuser_lead_root_nowhere() {
         docker_ok(&["exec", &cluster.pod(1), "bash", "-c", secret]),
         "600root"
     );
+    // A tar: content, owner, mode and time of the file, of a stopped container too.
+    let archived = || docker_ok(&["cp", &format!("{}:/etc/secret", cluster.pod(1)), "-"]);
+    let before = archived();
+    assert!(before.contains("root:"), "{before}");
     let plant = "cd $PGDATA && sed -i /replication/d pg_hba.conf && mv postgresql.conf postgresql.real &&
         ln -s /etc/secret postgresql.conf && rm -f voodu-runtime.conf && mkfifo voodu-runtime.conf &&
         ln -sf /etc/secret pg_hba.conf.voodu && ln -sf /etc/secret ../.voodu-passfile && ln -sfn /etc ../.voodu-good-conf2";
@@ -82,8 +86,7 @@ fn links_planted_by_the_superuser_lead_root_nowhere() {
     docker_ok(&["stop", "-t", "20", &cluster.pod(1)]);
     let code = docker_ok(&["inspect", "-f", "{{.State.ExitCode}}", &cluster.pod(1)]);
     assert_ne!(code, "137", "a planted pipe does not hang process 1");
-    let files = docker_ok(&["diff", &cluster.pod(1)]);
-    assert!(!files.contains("/etc/secret\nA"), "{files}");
+    assert_eq!(archived(), before);
     let volume = format!("voodu-{}-db-data-1:/v", cluster.scope);
     let search = "grep -rl 'root:.*:0:99999' /v 2>/dev/null | wc -l";
     assert_eq!(
@@ -99,11 +102,6 @@ fn links_planted_by_the_superuser_lead_root_nowhere() {
         ]),
         "0"
     );
-    docker_ok(&[
-        "cp",
-        &format!("{}:/etc/secret", cluster.pod(1)),
-        &cluster.backups().join("../secret").display().to_string(),
-    ]);
 }
 
 #[test]
