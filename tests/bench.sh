@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures what the README promises. Figures mean something beside each other, in one run on one idle machine.
-# Usage: tests/bench.sh        VOODU_BENCH_GO=<the Go plugin's binary> sets it beside ours.
+# Usage: tests/bench.sh [expand] [pods] [switchover] [backups] [commands] [demo]        all of them when none is named.
+# VOODU_BENCH_GO=<the Go plugin's binary> sets it beside ours.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -12,7 +13,17 @@ runs=${BENCH_RUNS:-300}
 rounds=${BENCH_ROUNDS:-3}
 idle_seconds=${BENCH_IDLE:-30}
 scope=bench-$$
+parts=" ${*:-expand pods switchover backups commands demo} "
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/voodu-bench.XXXXXX")
+
+# wanted PART...: whether one of them is to be measured.
+wanted() {
+  local part
+  for part; do
+    [[ $parts != *" $part "* ]] || return 0
+  done
+  return 1
+}
 
 say() { printf '%s\n' "$*"; }
 figure() { printf '  %-40s %22s   %s\n' "$1" "$2" "${3:+goal: $3}"; }
@@ -198,6 +209,8 @@ measure_demo() {
 . tests/bench/backups.sh
 # shellcheck source=tests/bench/commands.sh
 . tests/bench/commands.sh
+# shellcheck source=tests/bench/switchover.sh
+. tests/bench/switchover.sh
 
 # --- All of it ----------------------------------------------------------------
 
@@ -214,15 +227,18 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 cargo build --locked --release --quiet --package voodu-standin --bin standin --bin stopwatch
 say "$(nproc) cores, load $(cut -d ' ' -f 1 /proc/loadavg) at the start: what else runs here shows in every figure"
-measure_expand
-if have_docker; then
-  measure_cold_start
-  measure_idle "$scope-$rounds"
-  # The commands move the primary.
-  measure_backups "$scope-$rounds"
-  measure_commands "$scope-$rounds"
+! wanted expand || measure_expand
+if ! wanted pods switchover backups commands demo; then
+  :
+elif have_docker; then
+  ! wanted pods switchover backups commands || measure_cold_start
+  ! wanted pods || measure_idle "$scope-$rounds"
+  ! wanted switchover || measure_switchover "$scope-$rounds"
+  ! wanted backups || measure_backups "$scope-$rounds"
+  # The commands leave a pod paused when one of them fails.
+  ! wanted commands || measure_commands "$scope-$rounds"
   remove_scope "$scope-$rounds"
-  measure_demo
+  ! wanted demo || measure_demo
 else
-  say "NO DOCKER: cold start, idle cost, backups, commands and make demo were not measured"
+  say "NO DOCKER: cold start, idle cost, switchover, backups, commands and make demo were not measured"
 fi
