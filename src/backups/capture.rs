@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use crate::backups::catalog::Catalog;
 use crate::backups::containers::{self, Job, JobName, JobState, Role};
 use crate::backups::directory::{Directory, Lock};
-use crate::backups::ids;
 use crate::backups::run::Run;
+use crate::backups::{ids, passwords};
 use crate::cluster::Cluster;
 use crate::cluster::record_write::Random;
 use crate::docker::engine::Docker;
@@ -221,7 +221,7 @@ impl Plan<'_> {
         let Some(password) = password else {
             return Ok(None);
         };
-        let name = format!(".{id}.{word}.password");
+        let name = passwords::name(id, word);
         self.write_password(&name, password)
             .with_context(|| format!("write {}", self.directory.path().join(&name).display()))?;
         Ok(Some(name))

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::backups::containers::{self, Job, JobState, Role};
 use crate::backups::directory::{Directory, Entry, Lock};
-use crate::backups::ids;
+use crate::backups::{ids, passwords};
 use crate::docker::engine::Docker;
-use crate::model::backup_file::{BackupFile, Part};
+use crate::model::backup_file::{BackupFile, CHECKSUM, Part};
 use crate::model::backup_id::BackupId;
 use crate::model::backup_name::BackupName;
 use crate::model::refusal::{Refusal, Result};
@@ -42,9 +42,6 @@ pub(crate) struct Backup {
     /// Its container, while there is one.
     pub(crate) container: Option<String>,
 }
-
-/// How the name of a file with a password ends.
-pub(crate) const PASSWORD: &str = ".password";
 
 /// How far a backup is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +96,7 @@ impl Catalog {
             cluster: cluster.clone(),
             backups: Vec::new(),
             leftovers: leftovers(&files, &jobs),
-            temporaries: temporaries(entries),
+            temporaries: temporaries(entries, &jobs),
             jobs,
             highest,
         };
@@ -213,16 +210,26 @@ impl Catalog {
     /// the next command.
     pub(crate) fn sweep(&self, directory: &Directory) {
         for name in &self.leftovers {
-            directory.remove(name).ok();
+            // The dump may have been given its name just after the directory was read.
+            let dump = name.strip_suffix(CHECKSUM);
+            if dump.is_none_or(|dump| directory.open_file(dump).is_err()) {
+                directory.remove(name).ok();
+            }
         }
     }
 }
 
-/// The mark's replacement, and passwords.
-fn temporaries(entries: &[Entry]) -> Vec<String> {
+/// The mark's replacement, and passwords that nobody is about to read.
+fn temporaries(entries: &[Entry], jobs: &[Job]) -> Vec<String> {
     let names = entries.iter().map(|entry| &entry.name);
-    let temporary = |name: &&String| ids::is_temporary(name) || name.ends_with(PASSWORD);
+    let unread = |name: &str| passwords::owner(name).is_some_and(|id| !runs(jobs, id));
+    let temporary = |name: &&String| ids::is_temporary(name) || unread(name);
     names.filter(temporary).cloned().collect()
+}
+
+fn runs(jobs: &[Job], id: BackupId) -> bool {
+    let runs = |job: &Job| job.state == JobState::Running && job.number == id.number();
+    jobs.iter().any(runs)
 }
 
 fn group(entries: &[Entry]) -> BTreeMap<BackupFile, Files> {
@@ -247,22 +254,20 @@ fn group(entries: &[Entry]) -> BTreeMap<BackupFile, Files> {
     files
 }
 
-/// Unfinished files, and checksums of dumps that are gone, unless their capture still runs.
+/// Unfinished files, and checksums of dumps that are gone, unless their capture still runs. One that
+/// runs may be giving an older dump its checksum.
 fn leftovers(files: &BTreeMap<BackupFile, Files>, jobs: &[Job]) -> Vec<String> {
-    let running = |id: BackupId| {
-        jobs.iter()
-            .any(|job| job.state == JobState::Running && BackupId::new(job.number) == Some(id))
-    };
-    let mut leftovers = Vec::new();
-    for (file, found) in files {
-        if running(file.id) {
-            continue;
-        }
+    let busy = jobs.iter().any(|job| job.state == JobState::Running);
+    let idle = files.iter().filter(|(file, found)| {
+        let verifying = busy && found.dump.is_some();
+        !verifying && !runs(jobs, file.id)
+    });
+    let names = idle.flat_map(|(file, found)| {
         let checksum = file.checksum();
-        let keep = |name: &String| found.dump.is_some() && *name == checksum;
-        leftovers.extend(found.names.iter().filter(|name| !keep(name)).cloned());
-    }
-    leftovers
+        let keep = move |name: &&String| found.dump.is_some() && **name == checksum;
+        found.names.iter().filter(move |name| !keep(name))
+    });
+    names.cloned().collect()
 }
 
 /// A capture that has not got as far as a complete file.

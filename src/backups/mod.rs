@@ -6,6 +6,7 @@ pub(crate) mod containers;
 pub(crate) mod directory;
 pub(crate) mod fetch;
 pub(crate) mod ids;
+pub(crate) mod passwords;
 pub(crate) mod physical;
 pub(crate) mod physical_check;
 pub(crate) mod physical_restore;

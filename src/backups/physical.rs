@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::backups::containers::{self, JobName, JobState, Role};
-use crate::backups::directory::Directory;
+use crate::backups::directory::{Directory, Lock};
+use crate::backups::passwords;
 use crate::backups::run::{Mount, Run};
 use crate::cluster::Cluster;
 use crate::cluster::record_write::Random;
@@ -15,6 +16,7 @@ use crate::docker::runner::Failure;
 use crate::model::job_id::PhysicalId;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
 use crate::model::timestamp::Timestamp;
 
 const SCRIPT: &str = concat!(
@@ -50,19 +52,17 @@ impl Plan<'_> {
     /// Starts it, unless another one runs.
     pub(crate) fn start(&self, docker: Docker<'_>) -> anyhow::Result<Physical> {
         let reference = &self.cluster.reference;
-        let _lock = self.directory.lock()?;
+        let lock = self.directory.lock()?;
         let jobs = containers::jobs(docker, reference, Role::Physical)?;
         let (running, ended): (Vec<_>, Vec<_>) = jobs
             .iter()
             .filter(|job| job.is_of(reference))
             .partition(|job| job.state == JobState::Running);
         if let Some(job) = running.first() {
-            let refusal = Refusal::new(
-                format!("{reference}: another physical backup is running"),
-                format!("follow it with docker logs -f {}", job.container),
-            );
-            return Err(refusal.into());
+            return Err(running_already(reference, job.number).into());
         }
+        // Nothing of the kind runs, so nobody reads what lies there.
+        self.sweep_passwords(&lock)?;
         let id = PhysicalId::after(jobs.last().map(|job| job.number));
         let name = JobName {
             cluster: reference,
@@ -101,6 +101,16 @@ impl Plan<'_> {
         })
     }
 
+    /// Removes what a command left that was killed while it started a backup.
+    fn sweep_passwords(&self, _lock: &Lock) -> anyhow::Result<()> {
+        for entry in self.directory.entries()? {
+            if passwords::owner::<PhysicalId>(&entry.name).is_some() {
+                self.directory.remove(&entry.name).ok();
+            }
+        }
+        Ok(())
+    }
+
     fn parts(&self) -> Result<(&Path, &str)> {
         let folder = self.destination.parent();
         let file = self.destination.file_name().and_then(|name| name.to_str());
@@ -133,7 +143,7 @@ impl Plan<'_> {
         let password = self.cluster.connection()?.password;
         let mut bytes = [0; 8];
         (self.random)(&mut bytes).context("read random bytes")?;
-        let name = format!(".{id}.{}.password", hex::encode(bytes));
+        let name = passwords::name(id, &hex::encode(bytes));
         let mut file = self
             .directory
             .create_file(&name)
@@ -141,6 +151,16 @@ impl Plan<'_> {
         writeln!(file, "{}", password.expose())?;
         Ok(Some(name))
     }
+}
+
+fn running_already(cluster: &ResourceRef, number: u32) -> Refusal {
+    let id = PhysicalId::new(number).unwrap_or(PhysicalId::after(None));
+    Refusal::new(
+        format!("{cluster}: another physical backup is running, {id}"),
+        format!(
+            "follow it with vd pg:backups:logs {cluster} {id} --follow, or stop it with vd pg:backups:cancel {cluster} {id}"
+        ),
+    )
 }
 
 fn not_started(failure: Failure, folder: &Path) -> anyhow::Error {

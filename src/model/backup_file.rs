@@ -25,7 +25,8 @@ pub(crate) enum Part {
 }
 
 const PARTIAL: &str = ".partial";
-const CHECKSUM: &str = ".sha256";
+/// How the name of a checksum ends.
+pub(crate) const CHECKSUM: &str = ".sha256";
 
 impl BackupFile {
     /// Reads a file name; one that is spelled in any other way is none of ours.

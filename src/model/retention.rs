@@ -63,10 +63,12 @@ impl Retention {
     }
 
     /// Which of these verified backups are over a limit, the oldest first. Ages are measured at the
-    /// newest one, so that failing captures delete nothing, and the newest one always stays.
+    /// newest one, so that failing captures delete nothing, and the newest one always stays; so does
+    /// the one that was captured last, should the clock have made it older than it is.
     pub(crate) fn expired(&self, verified: &[BackupFile], now: Timestamp) -> Vec<BackupFile> {
         let mut by_age = verified.to_vec();
         by_age.sort_by_key(|file| (file.taken_at, file.id));
+        let captured_last = by_age.iter().map(|file| file.id).max();
         let Some(newest) = by_age.pop() else {
             return by_age;
         };
@@ -77,7 +79,7 @@ impl Retention {
             let too_many = self.keep.is_some_and(|keep| behind >= keep.get());
             let age = measured_at.since(file.taken_at);
             let too_old = self.max_age.is_some_and(|max| age > max.duration());
-            if too_many || too_old {
+            if (too_many || too_old) && Some(file.id) != captured_last {
                 expired.push(*file);
             }
         }
@@ -259,6 +261,13 @@ mod tests {
         assert_eq!(retention.expired(&verified, day_of_may(31)), []);
     }
 
+    #[test]
+    fn what_was_captured_last_stays_whatever_the_clock_said() {
+        // The clock was ahead when the second was captured, and is right again.
+        expires(1, "0", &[1, 31, 2], &["b001"]);
+        expires(0, "1d", &[31, 1], &[]);
+    }
+
     proptest! {
         #[test]
         fn the_newest_never_expires(days in prop::collection::vec(1_u32..31, 1..20), keep in 0_u32..4, age in 0_u32..9) {
@@ -270,8 +279,9 @@ mod tests {
             let expired = retention.expired(&all, day_of_may(31));
             let newest = all.iter().max_by_key(|file| (file.taken_at, file.id)).unwrap();
             prop_assert!(!expired.contains(newest));
+            prop_assert!(!expired.contains(all.last().unwrap()));
             if keep > 0 {
-                prop_assert!(all.len() - expired.len() <= keep as usize);
+                prop_assert!(all.len() - expired.len() <= keep as usize + 1);
             }
         }
     }
