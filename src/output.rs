@@ -11,6 +11,7 @@ use crate::context::{Caller, Context};
 use crate::controller;
 use crate::docker::invocation::Invocation;
 use crate::docker::runner;
+use crate::model::dump_url::without_urls;
 use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
 use crate::wire::action::Action;
@@ -116,7 +117,7 @@ impl Failure {
 
     fn for_eyes(&self) -> String {
         match self {
-            Self::Usage(error) => error.to_string(),
+            Self::Usage(error) => without_urls(&error.to_string()),
             Self::Command(error) => match hint(error) {
                 Some(hint) => format!("error: {error:#}\nhint: {hint}\n"),
                 None => format!("error: {error:#}\n"),
@@ -131,7 +132,7 @@ impl Failure {
                 "no command given; see voodu-postgres --help".to_owned()
             }
             Self::Usage(error) => {
-                let text = error.to_string();
+                let text = without_urls(&error.to_string());
                 let lines = text.lines().take_while(|line| !line.is_empty());
                 let reason = lines.map(str::trim).collect::<Vec<_>>().join(" ");
                 let reason = reason.strip_prefix("error: ").unwrap_or(&reason);

@@ -8,7 +8,7 @@ use crate::backups::catalog::Catalog;
 use crate::backups::containers::{self, Job, JobName, JobState, Role};
 use crate::backups::directory::{Directory, Lock};
 use crate::backups::run::Run;
-use crate::backups::{ids, passwords};
+use crate::backups::{ids, passwords, restores};
 use crate::cluster::Cluster;
 use crate::cluster::record_write::Random;
 use crate::docker::engine::Docker;
@@ -107,10 +107,20 @@ impl Plan<'_> {
         let catalog = Catalog::read(&self.cluster.reference, Some(self.directory), docker)?;
         catalog.sweep(self.directory);
         catalog.sweep_temporaries(self.directory, lock);
+        self.sweep_restores(docker, lock)?;
         self.check_room(&catalog)?;
         // They keep nothing but a place in the lists, so the next capture may try again.
         containers::remove(docker, &ended(&catalog)).ok();
         Ok(catalog)
+    }
+
+    /// During maintenance the pods may need what a restore left, although its container is gone.
+    fn sweep_restores(&self, docker: Docker<'_>, lock: &Lock) -> anyhow::Result<()> {
+        if restores::check_in_service(self.cluster).is_ok() {
+            let jobs = containers::jobs(docker, &self.cluster.reference, Role::Restore)?;
+            restores::sweep(self.directory, &jobs, lock)?;
+        }
+        Ok(())
     }
 
     /// After a container that did not start, which docker may have made all the same. The failure

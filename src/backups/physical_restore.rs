@@ -78,8 +78,10 @@ impl Plan<'_> {
         let tar = format!("{FILES}{id}.tar");
         let mut arguments = self.arguments(&name.to_string(), &request, &tar);
         let mut mounts = vec![Mount::read_only(self.binary, "/job/voodu-postgres")];
-        // Whatever is in the way of a second name, a copy is the job's way round it.
-        if self.directory.link(self.file, &tar).is_err() {
+        // Whatever is in the way of a second name, a copy is the job's way round it. That of a link
+        // would be one more link.
+        let plain = self.file.symlink_metadata().is_ok_and(|it| it.is_file());
+        if !plain || self.directory.link(self.file, &tar).is_err() {
             mounts.push(Mount::read_only(self.file, "/job/backup"));
             arguments.push("source=/job/backup".to_owned());
         }

@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 
-use crate::backups::catalog::{Backup, Catalog, Status};
-use crate::backups::containers;
+use crate::backups::catalog::{Backup, Catalog};
+use crate::backups::containers::{self, Job, JobState};
 use crate::backups::directory::Directory;
 use crate::docker::engine::Docker;
 use crate::model::backup_file::BackupFile;
@@ -24,16 +24,11 @@ pub(crate) fn remove_containers(
     backups: &[&Backup],
     docker: Docker<'_>,
 ) -> anyhow::Result<()> {
-    let ended = backups
-        .iter()
-        .filter(|backup| backup.status != Status::Running);
-    let names: Vec<_> = ended
-        .filter_map(|backup| backup.container.as_ref())
-        .collect();
-    let jobs = catalog
-        .jobs
-        .iter()
-        .filter(|job| names.contains(&&job.container));
+    let names = backups.iter();
+    let names: Vec<_> = names.filter_map(|it| it.container.as_ref()).collect();
+    // One may run although its backup is complete: it looks after older ones.
+    let ended = |job: &&Job| job.state != JobState::Running && names.contains(&&job.container);
+    let jobs = catalog.jobs.iter().filter(ended);
     containers::remove(docker, &jobs.collect::<Vec<_>>())?;
     Ok(())
 }

@@ -115,6 +115,20 @@ impl FromStr for DumpUrl {
     }
 }
 
+/// A text without what its URLs hold behind the scheme, up to the next blank: they may be presigned
+/// or have a password, and came where none was expected.
+pub(crate) fn without_urls(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(char::is_whitespace).unwrap_or(part.len());
+        let (url, rest) = part.split_at(end);
+        let quote = url.rfind(['\'', '"']).filter(|at| at + 1 == url.len());
+        shown.extend(["://…", &url[quote.unwrap_or(end)..], rest]);
+    }
+    shown
+}
+
 /// The text stays out of it: it may hold a password.
 fn not_a_url() -> Refusal {
     Refusal::new(
@@ -214,6 +228,19 @@ mod tests {
             ("10.0.0.1", false),
         ] {
             assert_eq!(url(&format!("http://{host}/x")).is_loopback(), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_is_shown_without_its_urls() {
+        for (text, shown) in [
+            ("no URL", "no URL"),
+            ("got 'https://u:p@h/x' for <X>", "got 'https://…' for <X>"),
+            ("http://a'b@h?c=\"d http://x\n", "http://… http://…\n"),
+            ("a \"ftp://é\"", "a \"ftp://…\""),
+            ("x://", "x://…"),
+        ] {
+            assert_eq!(without_urls(text), shown);
         }
     }
 

@@ -123,6 +123,24 @@ fn a_restore_asks_the_pods_and_shows_no_verifier() {
 }
 
 #[test]
+fn a_link_to_a_backup_is_as_good() {
+    let world = world();
+    let folder = tempfile::tempdir_in(world.backups("clowk-lp", "db")).unwrap();
+    fs::write(folder.path().join("db.tar"), "tar").unwrap();
+    let latest = folder.path().join("latest.tar");
+    std::os::unix::fs::symlink("db.tar", &latest).unwrap();
+    let latest = latest.display().to_string();
+    let words = ["restore", "clowk-lp/db", "--from", &latest, "--yes"];
+    world.answer(&words).data();
+    let (options, arguments) = started(&world, "restore");
+    assert!(
+        options.contains(&format!("\"source={latest}\"")),
+        "{options}"
+    );
+    assert!(arguments.contains(" source=/job/backup"), "{arguments}");
+}
+
+#[test]
 fn a_restore_that_cannot_be_is_refused() {
     let world = world();
     let restore = ["restore", "clowk-lp/db", "--from", "/srv/db.tar", "--yes"];

@@ -1,6 +1,6 @@
 //! `backups:cancel`: a capture or a restore is stopped, and its space is given back.
 
-use crate::backups::catalog::Catalog;
+use crate::backups::catalog::{Backup, Catalog, Status};
 use crate::backups::containers::{self, Job, JobState, Role};
 use crate::commands::args::{ReplyArgs, count};
 use crate::context::Context;
@@ -55,13 +55,18 @@ impl Args {
         containers::stop(docker, &running)?;
         // A container that is stopped is of no more use than its output.
         containers::remove(docker, &running)?;
+        let left = place.catalog(docker)?;
         if let Some(directory) = &place.directory {
-            place.catalog(docker)?.sweep(directory);
+            left.sweep(directory);
         }
         let cluster = &self.cluster;
         let message = match running.len() {
             0 => format!("postgres {cluster}: no capture is running"),
-            stopped => format!("postgres {cluster}: stopped {}", count(stopped, "capture")),
+            stopped => format!(
+                "postgres {cluster}: stopped {}{}",
+                count(stopped, "capture"),
+                kept(&running, &left)
+            ),
         };
         Reply::dispatch(message, [])
     }
@@ -102,5 +107,17 @@ impl Args {
             )
         })?;
         Ok(vec![job])
+    }
+}
+
+/// A capture whose backup is complete may still have looked after older ones.
+fn kept(stopped: &[&Job], left: &Catalog) -> String {
+    let of = |backup: &&Backup| stopped.iter().any(|job| job.number == backup.id.number());
+    let complete = left.backups.iter().filter(of);
+    let complete = complete.filter(|backup| backup.status == Status::Complete);
+    let ids: Vec<_> = complete.map(|backup| backup.id.to_string()).collect();
+    match &ids[..] {
+        [] => String::new(),
+        ids => format!("\n  Complete by then, and kept: {}", ids.join(", ")),
     }
 }

@@ -219,6 +219,27 @@ fn an_id_is_never_used_again() {
 }
 
 #[test]
+fn what_a_killed_restore_left_is_given_back() {
+    let world = world(1);
+    let left = world
+        .backups("clowk-lp", "db")
+        .join(".restore-r001.download");
+    fs::write(&left, "half a dump").unwrap();
+    world.prepare(
+        "restores",
+        &job("b001", "running").replace("backup-b", "restore-r"),
+    );
+    world.answer(CAPTURE).data();
+    assert!(left.exists());
+    world.prepare(
+        "restores",
+        &job("b001", "137").replace("backup-b", "restore-r"),
+    );
+    world.answer(CAPTURE).data();
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_sibling_that_just_ended_may_still_be_watched() {
     let world = world(1);
     world.prepare("jobs", &job("b004", "0").replace("2 hours", "3 seconds"));

@@ -65,6 +65,30 @@ fn delete_leaves_a_running_capture_and_takes_a_failed_one() {
 }
 
 #[test]
+fn delete_leaves_a_container_that_still_looks_after_older_dumps() {
+    let world = World::with_cluster(1);
+    put_verified(&world, NEW, 1);
+    world.prepare("jobs", &job("b002", "running"));
+    let done = message(&world, &["backups:delete", "clowk-lp/db", "b002", "--yes"]);
+    assert!(done.contains("backup b002 deleted"), "{done}");
+    assert!(!world.docker_calls().contains("rm -v"));
+}
+
+#[test]
+fn cancel_says_what_came_to_its_end_before() {
+    let world = World::with_cluster(1);
+    put_verified(&world, NEW, 1);
+    world.prepare("jobs", &job("b002", "running"));
+    let done = message(&world, &["backups:cancel", "clowk-lp/db", "b002"]);
+    assert_eq!(
+        done,
+        "postgres clowk-lp/db: stopped 1 capture\n  \
+         Complete by then, and kept: b002"
+    );
+    assert_eq!(files(&world).len(), 2);
+}
+
+#[test]
 fn delete_never_reaches_out_of_the_directory() {
     let world = World::with_cluster(1);
     let directory = world.backups("clowk-lp", "db");

@@ -137,6 +137,23 @@ fn a_url_lies_in_a_file_that_only_root_reads() {
 }
 
 #[test]
+fn a_url_in_the_wrong_place_is_not_repeated() {
+    let world = world();
+    let url = "https://me:hunter2@h/db.dump?sig='hunter3";
+    for words in [
+        &["backups:restore", url, "b007", "--yes"][..],
+        &["backups:restore", "clowk-lp/db", "b007", url, "--yes"],
+        &["backups:restore", "clowk-lp/db", "--yes", "--sha256", url],
+        &["backups:delete", "clowk-lp/db", url],
+    ] {
+        let answer = world.answer(words);
+        assert_eq!(answer.code, 2, "{answer:?}");
+        assert!(!format!("{answer:?}").contains("hunter"), "{answer:?}");
+        assert!(answer.stdout.contains("https://…"), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_job_that_cannot_start_leaves_nothing_secret() {
     let world = world();
     world.prepare("trusts-nobody", "yes");
