@@ -325,6 +325,9 @@ fn backups_that_fail_for_thirty_days_delete_nothing() {
     failing_days(30);
 }
 
+/// So many containers of failed captures may be left.
+const MOST_WATCHED: u32 = 12;
+
 /// One good backup, and from then on a dump that fails each day.
 fn failing_days(days: u32) {
     let Some(cluster) = Cluster::up(plan(17, 1)) else {
@@ -347,7 +350,11 @@ fn failing_days(days: u32) {
     docker_ok(&["exec", &cluster.pod(0), "rm", &path]);
     docker_ok(&["restart", &cluster.pod(0)]);
     cluster.wait_until_primary(0);
-    for _ in 0..days {
+    for day in 1..=days {
+        // Containers that ended some seconds ago may still be watched.
+        if day == days && days > MOST_WATCHED {
+            std::thread::sleep(std::time::Duration::from_secs(12));
+        }
         let failed = vd(
             &cluster,
             "backups:capture",
@@ -371,7 +378,9 @@ fn failing_days(days: u32) {
         failed.iter().all(|line| line.ends_with(" failed")),
         "{listed:?}"
     );
-    // The containers of the last ones may still be watched; all the others are gone.
-    assert!(failed.len() <= 12 && !failed.is_empty(), "{listed:?}");
+    assert!(
+        failed.len() <= MOST_WATCHED as usize && !failed.is_empty(),
+        "{listed:?}"
+    );
     assert_eq!(files(&cluster), [old.to_owned(), format!("{old}.sha256")]);
 }
