@@ -19,6 +19,7 @@ const BETWEEN_RESTARTS: Duration = Duration::from_secs(8);
 /// A pod that guards its data stops at once.
 const RESTART: Duration = Duration::from_secs(8);
 const CHECKPOINT: Duration = Duration::from_secs(5);
+const NEED_TO_COPY: &str = "pg_rewind: need to copy ";
 
 /// One run of `rejoin`.
 pub(crate) struct Rejoin<'a> {
@@ -60,6 +61,9 @@ impl Rejoin<'_> {
             if following.contains(&self.pod) {
                 self.journal
                     .note(format!("pod {} streams from pod {primary}", self.pod));
+                if let Some(moved) = self.moved() {
+                    self.journal.note(moved);
+                }
                 return Ok(true);
             }
             if self.journal.left() < Duration::from_secs(1) {
@@ -70,6 +74,14 @@ impl Rejoin<'_> {
             }
             thread::sleep(PAUSE);
         }
+    }
+
+    /// What `pg_rewind --progress` wrote into the pod's log in this run, if it was that.
+    fn moved(&self) -> Option<String> {
+        let container = self.members.container(self.pod);
+        let seconds = self.journal.elapsed().as_secs() + 1;
+        let log = self.members.docker.recent_log(&container, seconds).ok()?;
+        rewound(&log)
     }
 
     /// Starts a container that does not run, or waits for its turn to be restarted.
@@ -96,6 +108,15 @@ impl Rejoin<'_> {
             "run the command again",
         )
     }
+}
+
+/// `pg_rewind: need to copy 57 MB (total source directory size is 1203 MB)`, the last one of a log.
+fn rewound(log: &str) -> Option<String> {
+    let line = log.lines().rfind(|line| line.contains(NEED_TO_COPY))?;
+    let (_, sizes) = line.split_once(NEED_TO_COPY)?;
+    let (moved, total) = sizes.split_once(" (total source directory size is ")?;
+    let total = total.strip_suffix(')')?;
+    Some(format!("pg_rewind moved {moved} of the primary's {total}"))
 }
 
 /// The record, when a pod may rejoin by it.
@@ -150,4 +171,21 @@ pub(crate) fn check_loss(
              to give them up: vd pg:rejoin {cluster} --replica {pod} --yes"
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_rewind_moved_is_read_from_the_log() {
+        let line = "pg_rewind: need to copy 57 MB (total source directory size is 1203 MB)";
+        let moved = Some("pg_rewind moved 57 MB of the primary's 1203 MB".to_owned());
+        assert_eq!(
+            rewound(&format!("voodu: a\n{line}\npg_rewind: Done!\n")),
+            moved
+        );
+        assert_eq!(rewound("voodu: cloned pod 1\n"), None);
+        assert_eq!(rewound("pg_rewind: need to copy 57 MB"), None);
+    }
 }

@@ -30,7 +30,7 @@ impl Docker<'_> {
     /// What a container wrote to its log in the last seconds.
     pub(crate) fn recent_log(&self, container: &str, seconds: u64) -> Result<String, Failure> {
         let since = format!("{seconds}s");
-        let question = ["logs", "--since", &since, "--tail", "200", container];
+        let question = ["logs", "--since", &since, "--tail", "5000", container];
         let output = self.capture(&Invocation::docker(question))?;
         Ok(output.stdout + &output.stderr)
     }

@@ -31,11 +31,11 @@ act_rejoin() {
     ! record_changed || return 0
   done
   # A primary that is away for a moment is no reason for a copy.
-  if recover_data && { rewind --dry-run || { wait_for_primary && rewind --dry-run; }; }; then
+  if recover_data && { check_rewind || { wait_for_primary && check_rewind; }; }; then
     # From here on a copy is the only other way.
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     say "rewinding this pod's data to the history of pod $V_PRIMARY"
-    rewind --progress || return 0
+    rewind || return 0
     { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
     REJOINED=1
     say "rewound this pod's data"
@@ -63,11 +63,34 @@ recover_data() {
   await_helper $! "the recovery"
 }
 
-# rewind OPTION: connects to the database in which the role has its grants.
+# check_rewind: pg_rewind makes all its checks before it changes anything, and with
+# --dry-run goes on to fetch what it does not write. It says how much that is first,
+# and is ended there.
+check_rewind() {
+  rewind_command
+  # shellcheck disable=SC2016 # The inner shell expands it.
+  LC_ALL=C setsid bash -c '
+    while IFS= read -r line; do
+      printf "%s\n" "$line" >&2
+      if [[ $line == *"need to copy"* ]]; then
+        kill "$!"
+        exit 0
+      fi
+    done < <(exec "$@" 2>&1)
+    wait "$!"' bash "${REWIND[@]}" --dry-run --progress &
+  await_helper $! "the check before pg_rewind"
+}
+
 rewind() {
-  setsid "${DROP[@]}" pg_rewind "$1" -D "$PGDATA" --source-server="host=$(pod_host "$V_PRIMARY") port=$PORT \
-user=$REPLICATION_USER dbname=$DATABASE passfile=$PASSFILE" &
-  await_helper $! "pg_rewind $1"
+  rewind_command
+  LC_ALL=C setsid "${REWIND[@]}" --progress &
+  await_helper $! "pg_rewind"
+}
+
+# rewind_command: connects to the database in which the role has its grants.
+rewind_command() {
+  REWIND=("${DROP[@]}" pg_rewind -D "$PGDATA" --source-server="host=$(pod_host "$V_PRIMARY") port=$PORT \
+user=$REPLICATION_USER dbname=$DATABASE passfile=$PASSFILE")
 }
 
 # copy_beside: copies the primary next to the old data and then swaps the two.

@@ -78,7 +78,8 @@ fn forced(cluster: &Cluster) {
     );
     let in_neither = seen.lost_in_copy(cluster, 0);
     assert!(lost.is_disjoint(&in_neither), "the old primary kept them");
-    rejoin(cluster, 0);
+    let rejoined = rejoin(cluster, 0);
+    assert!(rejoined.contains("pg_rewind moved"), "{rejoined}");
     if three {
         assert!(
             printed.contains("db.2 has more than pod 1, and can follow it once"),

@@ -164,12 +164,13 @@ fn killed_at(cluster: &Cluster, instants: impl IntoIterator<Item = u64>) {
 
 /// Has a pod rejoin, giving up what only it has; the command may have to be run again.
 #[track_caller]
-fn rejoin(cluster: &Cluster, pod: u16) {
+fn rejoin(cluster: &Cluster, pod: u16) -> String {
     let pod = pod.to_string();
     eventually(120, "the rejoin", || {
         let output = cluster.pg("rejoin", &["--replica", &pod, "--yes"]);
         let words = ["is a standby of pod", "there is nothing to do"];
         let is_back = words.iter().any(|words| output.stdout.contains(words));
-        holds(is_back, || format!("{output:?}"))
-    });
+        holds(is_back, || format!("{output:?}"))?;
+        Ok(output.stdout)
+    })
 }
