@@ -160,6 +160,8 @@ dump_failed() {
 read_back() {
   start pg_restore -f /dev/null "$1" 2>"$PROBLEMS"
   start sha256sum "$1" >/tmp/sum
+  # What cannot be read needs no checksum, however long it would take.
+  wait "${CHILDREN[0]}" || kill -TERM "${CHILDREN[1]}" 2>/dev/null
   finish || return 1
   read -r HASH _ </tmp/sum
   [[ $HASH =~ ^[0-9a-f]{64}$ ]]
@@ -172,7 +174,7 @@ write_checksum() {
   UNFINISHED+=("$new")
   (set -o noclobber && printf '%s  %s\n' "$HASH" "$1" >"$new") || return 1
   share "$new" 2>/dev/null
-  sync "$new" && mv -fT "$new" "$checksum"
+  sync "$new" && mv -fT "$new" "$checksum" 2>/dev/null
 }
 
 # publish: only a file that has its checksum gets the name of a complete one.
@@ -188,10 +190,12 @@ verify_others() {
   local name
   for name in ${VERIFY[@]+"${VERIFY[@]}"}; do
     is_file "$BACKUPS/$name" || continue
-    if read_back "$BACKUPS/$name" && write_checksum "$name"; then
+    if ! read_back "$BACKUPS/$name"; then
+      say "warning: $name had no checksum, and cannot be read back whole: it is no backup to rely on"
+    elif write_checksum "$name" || is_file "$BACKUPS/$name.sha256"; then
       say "$name had no checksum: it was read back whole and counts as verified from now on"
     else
-      say "warning: $name had no checksum, and cannot be read back whole: it is no backup to rely on"
+      say "warning: $name was read back whole, but its checksum could not be written; the next capture tries again"
     fi
     UNFINISHED=()
   done
@@ -222,8 +226,8 @@ capture() {
   }
   publish
   say "postgres $CLUSTER: backup $ID captured ($FILE, $(human "$(size_of "$BACKUPS/$FILE")"), source: ordinal $SOURCE, elapsed ${SECONDS}s)"
-  verify_others
   prune
+  verify_others
 }
 
 capture

@@ -52,8 +52,7 @@ check_sum() {
 # place: where the pods see it. Without a link it takes a copy.
 place() {
   local free size
-  UNFINISHED+=("$BACKUPS/$TAR" "$BACKUPS/$REQUEST")
-  is_absent "$BACKUPS/$TAR" || return 0
+  [ -n "$SOURCE" ] || return 0
   size=$(stat -Lc %s "$INPUT")
   free=$(df -Pk "$BACKUPS" | awk 'END { printf "%.0f", $4 * 1024 }')
   [ "$free" -gt "$size" ] ||
@@ -97,6 +96,7 @@ failed() { is_file "$BACKUPS/.restore-failed" && [ "$(head -n 1 "$BACKUPS/.resto
 failed_for_good() { failed && is_absent "$BACKUPS/.restore" && grep -qx 'state=maintenance' "$BACKUPS/.topology"; }
 
 restore() {
+  UNFINISHED+=("$BACKUPS/$TAR" "$BACKUPS/$REQUEST")
   say "restore: $NAME → cluster $CLUSTER, pod $PRIMARY first (container $CONTAINER)"
   is_file "${SOURCE:-$BACKUPS/$TAR}" || refuse "$NAME is not there, or no plain file"
   exec 3<"${SOURCE:-$BACKUPS/$TAR}" || refuse "$NAME cannot be opened"

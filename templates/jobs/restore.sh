@@ -64,7 +64,7 @@ prepare() {
   fi
   export PGHOST=127.0.0.1 PGPORT=$PORT PGUSER=$USERNAME PGDATABASE=$DATABASE PGCONNECT_TIMEOUT=10
   # A superuser's defaults must not hold a restore up, and the server's messages are read below.
-  OPTIONS="-c synchronous_commit=local -c default_transaction_read_only=off -c lc_messages=C"
+  OPTIONS="-c synchronous_commit=local -c default_transaction_read_only=off -c statement_timeout=0 -c lc_messages=C"
   [ -z "$PASSWORD_FILE" ] || take_password "$BACKUPS/$PASSWORD_FILE"
 }
 
@@ -127,19 +127,22 @@ check_format() {
   refuse "$NAME is not a dump of pg_dump's custom format"
 }
 
-# verify: a file with the checksum that it had when it was read to its end is as
-# good as it was then. Every other one is read to its end now, as pg_restore reads
-# it. Leaves the amount of data in BYTES, where it is known.
+# verify: a backup with the checksum that it got when it was read to its end is as
+# good as it was then. Every other file is read to its end now, as pg_restore reads
+# it, whatever checksum somebody knows of it. Leaves the amount of data in BYTES,
+# where it is known.
 verify() {
-  local found
-  [ -n "$EXPECTED" ] || [ -z "$CHECKSUM" ] || ! is_file "$CHECKSUM" || EXPECTED=$(head -c 64 "$CHECKSUM" | tr -dc 0-9a-f)
-  if [ -n "$EXPECTED" ]; then
+  local found expected beside=''
+  [ -z "$CHECKSUM" ] || ! is_file "$CHECKSUM" || beside=$(head -c 64 "$CHECKSUM" | tr -dc 0-9a-f)
+  if [ -n "$EXPECTED$beside" ]; then
     start_reading "$INPUT" sha256sum >"$WORK/sha256"
     watch "reading $NAME"
     found=$(head -c 64 "$WORK/sha256")
-    [ "$found" = "$EXPECTED" ] || refuse "$NAME is damaged: its sha256 is $found and should be $EXPECTED"
+    for expected in $EXPECTED $beside; do
+      [ "$found" = "$expected" ] || refuse "$NAME is damaged: its sha256 is $found and should be $expected"
+    done
   fi
-  if [ -n "$EXPECTED" ] && [ -n "$CHECKSUM" ]; then
+  if [ -n "$beside" ] && [ "${FILE%/*}" = "$BACKUPS" ]; then
     say "verified: $NAME, $(human "$(file_size)"), sha256 matches"
     return 0
   fi
@@ -391,8 +394,9 @@ restore() {
     --verbose --no-password -L "$WORK/list" -d "$DATABASE" 2>"$WORK/progress"
   watch "restoring" "$PATIENCE"
   RESTORING=''
-  refuse_blocked "$PATIENCE"
+  # It may have come to its end just when it was to be stopped.
   [ "$CODE" != 0 ] || return 0
+  refuse_blocked "$PATIENCE"
   error=$(grep -m 1 -E 'error: ' "$WORK/progress" | sed 's/^.*error: *//')
   refuse "pg_restore exited $CODE: ${error:-$(last_line "$WORK/progress")}"
 }

@@ -13,4 +13,5 @@ mod jobs;
 mod passfile;
 mod protocol;
 mod record;
+mod restores;
 mod support;
