@@ -25,6 +25,8 @@ pub(crate) struct Fetch<'a> {
     pub(crate) to: &'a Path,
     /// The certificates that the host trusts.
     pub(crate) trusted: Option<&'a Path>,
+    /// What can still be written, which `room` says of a disk.
+    pub(crate) room: &'a dyn Fn(&File) -> anyhow::Result<u64>,
 }
 
 /// A server that sends nothing for so long will not any more.
@@ -37,7 +39,7 @@ const REDIRECTS: u32 = 5;
 /// What stays free on the disk, which a database may share.
 const RESERVE: u64 = 64 * 1024 * 1024;
 
-/// How often the disk is looked at and the progress told.
+/// How often the progress is told.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 impl Fetch<'_> {
@@ -52,7 +54,7 @@ impl Fetch<'_> {
             .custom_flags(libc::O_NOFOLLOW)
             .open(self.to)
             .with_context(|| format!("create {}", self.to.display()))?;
-        let room = room(&file)?;
+        let room = (self.room)(&file)?;
         if let Some(length) = length.filter(|length| *length > room) {
             bail!("{} is {}, and {}", self.url, ByteSize(length), left(room));
         }
@@ -127,7 +129,7 @@ impl Fetch<'_> {
         let length = response.body().content_length();
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 256 * 1024];
-        let (began, mut looked, mut size) = (Instant::now(), Instant::now(), 0);
+        let (began, mut told, mut size) = (Instant::now(), Instant::now(), 0);
         loop {
             let count = match body.read(&mut buffer) {
                 Ok(0) => return Ok(size),
@@ -135,14 +137,15 @@ impl Fetch<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.broke_off(size, &error)),
             };
+            // A server that shares the disk would stop when it is full.
+            if (self.room)(file)? < count as u64 {
+                bail!("{} is more than the disk can hold", self.url);
+            }
             file.write_all(buffer.get(..count).unwrap_or_default())
                 .with_context(|| format!("write {}", self.to.display()))?;
             size += count as u64;
-            if looked.elapsed() >= INTERVAL {
-                looked = Instant::now();
-                if room(file)? == 0 {
-                    bail!("{} is more than the disk can hold", self.url);
-                }
+            if told.elapsed() >= INTERVAL {
+                told = Instant::now();
                 tell(&progress(began.elapsed(), size, length));
             }
         }
@@ -176,7 +179,7 @@ impl Fetch<'_> {
 }
 
 /// What can still be written beside the reserve.
-fn room(file: &File) -> anyhow::Result<u64> {
+pub(crate) fn room(file: &File) -> anyhow::Result<u64> {
     let stat = rustix::fs::fstatvfs(file).context("ask for the free space of /backups")?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     Ok(free.saturating_sub(RESERVE))

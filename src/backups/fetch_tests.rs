@@ -123,6 +123,7 @@ impl Target {
             url: &url,
             to,
             trusted,
+            room: &room,
         }
         .run(&mut |_| ())
     }
@@ -229,6 +230,31 @@ fn each_failure_is_a_sentence() {
         "cannot be downloaded: Connection refused",
     );
     target.fails("http://no-such-host.invalid/x", "cannot be downloaded: ");
+}
+
+#[test]
+fn what_outgrows_the_disk_is_given_up_before_it_is_full() {
+    const PIECE: usize = 256 * 1024;
+    let body = "x".repeat(8 * PIECE);
+    // Without a length, so that its end is not known before it is there.
+    let endless = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
+    let server = Server::http(vec![("/x", endless)]);
+    let target = Target::new();
+    let url = format!("{}/x?hunter2", server.url).parse().unwrap();
+    let size = |file: &File| file.metadata().unwrap().len();
+    let fetch = Fetch {
+        url: &url,
+        to: &target.path(),
+        trusted: None,
+        room: &|file| Ok((4 * PIECE as u64).saturating_sub(size(file))),
+    };
+    let error = fetch.run(&mut |_| ()).unwrap_err().to_string();
+    assert!(
+        error.ends_with("/x is more than the disk can hold"),
+        "{error}"
+    );
+    let written = fs::metadata(target.path()).unwrap().len();
+    assert!(written <= 4 * PIECE as u64, "{written}");
 }
 
 #[test]

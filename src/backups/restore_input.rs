@@ -68,8 +68,13 @@ impl Input {
             Self::Url(url) => {
                 mounts.push(Mount::read_only(host.binary, BINARY));
                 let mut arguments = Vec::new();
-                if url.is_encrypted() {
-                    mounts.push(Mount::read_only(host.trusted()?, TRUSTED));
+                // Where it is not encrypted it may be redirected to where it is.
+                let trusted = match host.trusted() {
+                    Err(refusal) if url.is_encrypted() => return Err(refusal),
+                    trusted => trusted.ok(),
+                };
+                if let Some(bundle) = trusted {
+                    mounts.push(Mount::read_only(bundle, TRUSTED));
                     arguments.push(format!("trusted={TRUSTED}"));
                 }
                 arguments
@@ -127,7 +132,10 @@ mod tests {
 
         let url = |text: &str| given(&Input::Url(text.parse().unwrap()), &pem).unwrap();
         let binary = PathBuf::from("/p/voodu-postgres");
-        assert_eq!(url("http://h/x"), (String::new(), vec![binary.clone()]));
+        // It may be redirected to an encrypted address.
+        let plain = url("http://h/x");
+        assert_eq!(plain.0, "trusted=/job/trusted.pem");
+        assert_eq!(plain.1, [binary.clone(), pem.clone()]);
         let encrypted = url("https://h/x?hunter2");
         assert_eq!(encrypted.0, "trusted=/job/trusted.pem");
         assert_eq!(encrypted.1, [binary, pem.clone()]);

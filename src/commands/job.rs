@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use crate::backups::directory::Directory;
-use crate::backups::fetch::Fetch;
+use crate::backups::fetch::{Fetch, room};
 use crate::backups::physical_check::check;
 use crate::backups::physical_restore::{Checked, begin};
 use crate::context::Context;
@@ -145,6 +145,7 @@ fn fetch_dump(
         url: &url,
         to,
         trusted: trusted.map(PathBuf::as_path),
+        room: &room,
     };
     // The download does not depend on who reads of it.
     let size = fetch.run(&mut |line| drop(tell(line)))?;

@@ -84,7 +84,7 @@ fn only_a_backup_that_was_read_whole_is_as_good_as_its_checksum() {
         sandbox.write("elsewhere/cut.sha256", sum(&sandbox, "backups/cut"));
         let elsewhere = [&file("elsewhere/cut")[..], &checksum("elsewhere/cut")];
         check(&elsewhere, 1, "is damaged or cut off");
-        check(&[&elsewhere[0], &of_cut], 1, "is damaged or cut off");
+        check(&[elsewhere[0], &of_cut], 1, "is damaged or cut off");
         // The checksum of a capture does, and all that are known must be right.
         sandbox.write("backups/whole.sha256", sum(&sandbox, "backups/whole"));
         check(&own, 0, "sha256 matches");
