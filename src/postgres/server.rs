@@ -12,7 +12,8 @@ SELECT jsonb_build_object(
   'timeline', coalesce(
     CASE WHEN NOT r.recovering THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
     (SELECT received_tli FROM pg_stat_wal_receiver WHERE status = 'streaming'),
-    greatest(c.timeline_id, (SELECT min_recovery_end_timeline FROM pg_control_recovery()))),
+    greatest(c.timeline_id, (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+      (SELECT max(('x' || substr(name, 1, 8))::bit(32)::int) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'))),
   'system', (SELECT system_identifier::text FROM pg_control_system()),
   'written', CASE WHEN NOT r.recovering THEN pg_current_wal_lsn() END,
   'received', CASE WHEN r.recovering THEN pg_last_wal_receive_lsn() END,

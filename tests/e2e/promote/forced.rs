@@ -104,3 +104,22 @@ fn forced(cluster: &Cluster) {
     let again = cluster.pg("rejoin", &["--replica", "0"]);
     assert!(again.stdout.contains("there is nothing to do"), "{again:?}");
 }
+
+/// Without a primary a standby says itself on which timeline it is, checkpoint or not.
+#[test]
+fn after_a_promote_the_standby_that_has_the_most_is_known_without_a_primary() {
+    let Some(cluster) = cluster(17, 3) else {
+        return;
+    };
+    cluster.promote(1, &[]);
+    cluster.wait_until_formed_around(1);
+    cluster.sql(1, "CREATE TABLE t AS SELECT 1 AS i");
+    cluster.wait_until_caught_up(1);
+    cluster.sql(2, "CHECKPOINT");
+    cluster.kill_for_good(1);
+    for pod in ["0", "2"] {
+        let plan = cluster.pg("promote", &["--replica", pod, "--force", "--dry-run"]);
+        assert_eq!(plan.status, 0, "{plan:?}");
+        assert!(!plan.stdout.contains("has more than"), "{plan:?}");
+    }
+}
