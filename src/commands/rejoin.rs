@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
+use crate::model::topology_record::TopologyRecord;
 use crate::output::Reply;
 
 /// Make an old primary a standby again
@@ -63,6 +64,7 @@ impl Args {
             return Reply::dispatch(message, cluster.bookkeeping(Vec::new()));
         }
         self.check_pods(&survey, primary)?;
+        self.check_others(&survey, record)?;
         let only_there = Divergence::of(members, pod, primary);
         // Asked before, so answered before.
         if !self.yes && record.rejoin != Some(pod) {
@@ -113,6 +115,25 @@ impl Args {
             )),
             State::Running | State::Stopped(_) => Ok(()),
         }
+    }
+
+    /// The record has room for one request, and the pod that it is for may be in the middle of it.
+    fn check_others(&self, survey: &Survey, record: &TopologyRecord) -> Result<()> {
+        let asked = record.rejoin.filter(|asked| *asked != self.replica);
+        let asked = asked.and_then(|asked| survey.pod(asked));
+        let busy = asked.filter(|pod| {
+            matches!(pod.state, State::Running) && !streams(survey, pod.ordinal, record.primary)
+        });
+        let Some(busy) = busy else {
+            return Ok(());
+        };
+        Err(Refusal::new(
+            format!("pod {} is still at its own rejoin", busy.container),
+            format!(
+                "wait until it streams, which docker logs -f {} shows, and run this again",
+                busy.container
+            ),
+        ))
     }
 
     fn message(

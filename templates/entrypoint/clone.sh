@@ -70,13 +70,13 @@ wait_for_primary() {
 }
 
 # await_helper PID WHAT: waits for a long step, which leads a process group.
-# Returns 1 when it failed, or was given up because the record changed.
+# Returns 1 when it failed, or was given up because the record moved.
 await_helper() {
   local code given_up=''
   HELPER=$1
   while kill -0 "$HELPER" 2>/dev/null; do
     step
-    if [ -z "$given_up" ] && record_changed; then
+    if [ -z "$given_up" ] && record_moved; then
       say "the record changed, giving up $2"
       given_up=1
       kill -TERM -- "-$HELPER" 2>/dev/null

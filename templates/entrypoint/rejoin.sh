@@ -39,7 +39,7 @@ act_rejoin() {
     { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
     REJOINED=1
     say "rewound this pod's data"
-  elif ! record_changed; then
+  elif ! record_moved; then
     say "this pod's data cannot be rewound, see above: copying pod $V_PRIMARY instead"
     copy_beside
   fi

@@ -78,6 +78,14 @@ record_changed() {
   [ "$TEXT" != "$SHARED_TEXT" ]
 }
 
+# record_moved: it names another primary or state than the one in view, so that a long
+# step for that primary has lost its sense. What is asked of another pod has no part in
+# it.
+record_moved() {
+  record_changed && record_parse "$TEXT" &&
+    [ "$R_CLUSTER $R_PRIMARY $R_STATE" != "$V_CLUSTER $V_PRIMARY $V_STATE" ]
+}
+
 # watch_server: runs until the server ended, or until the record wants another
 # role of this pod than the server has.
 watch_server() {

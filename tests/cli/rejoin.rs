@@ -124,6 +124,23 @@ fn what_cannot_rejoin_is_refused() {
 }
 
 #[test]
+fn one_pod_rejoins_at_a_time() {
+    let world = world();
+    world.next_record("primary=1\nstate=steady\nrejoin=2\n");
+    world.says(1, &[primary(&[])]);
+    let error = refused(
+        &world,
+        &REJOIN,
+        "pod clowk-lp-db.2 is still at its own rejoin",
+    );
+    assert!(error.contains("docker logs -f clowk-lp-db.2"), "{error}");
+    // One that streams is done, and one that is down does not hold up the others.
+    world.says(1, &[primary(&[2])]);
+    world.answer(&REJOIN);
+    assert!(world.record_text().ends_with("rejoin=0\n"));
+}
+
+#[test]
 fn a_record_in_another_state_is_refused() {
     let world = world();
     world.next_record("primary=1\nstate=handover\ntarget=2\n");

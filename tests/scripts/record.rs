@@ -215,3 +215,22 @@ fn a_pod_with_data_trusts_its_own_copys_cluster_not_its_environment() {
     assert_eq!(seen("primary", &record(1, 0, ""), &theirs).0, "foreign  0");
     assert_eq!(seen("empty", &record(1, 0, ""), &theirs).0, "ours 1 0");
 }
+
+#[test]
+fn a_copy_goes_on_while_another_pod_is_asked_to_rejoin() {
+    for (next, code) in [
+        (record(4, 1, "rejoin=2\n"), "0"),
+        (record(4, 2, ""), "1"),
+        (record(4, 1, "").replace("steady", "maintenance"), "1"),
+        ("garbage\n".to_owned(), "0"),
+    ] {
+        let sandbox = Sandbox::new(Tools::Native);
+        sandbox.write("backups/.topology", record(3, 1, ""));
+        sandbox.write("next", &next);
+        let script = format!(
+            "exec {{TICK}}<> <(:); SHAPE=standby; observe; mv {} \"$RECORD\"; setsid sleep 0.3 & await_helper $! copying; echo $?",
+            sandbox.path("next").display()
+        );
+        assert_eq!(sandbox.output(&script), format!("{code}\n"), "{next}");
+    }
+}
