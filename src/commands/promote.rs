@@ -109,14 +109,14 @@ impl Args {
             wish,
         };
         let mut report = self.carry_out(&handover, &plan)?;
+        let again = handover.again();
         cluster.reread_record()?;
         report.applications = relinked.notes;
         let mirror = cluster.bookkeeping(Vec::new());
         let actions: Vec<_> = mirror.into_iter().chain(relinked.actions).collect();
         if session.caller != Caller::Controller && !actions.is_empty() {
             report.applications.push(format!(
-                "run by hand: nobody writes the URLs and the config; vd pg:promote {} --replica {} does",
-                self.cluster, self.replica
+                "run by hand: nobody writes the URLs and the config; {again} does"
             ));
         }
         Reply::dispatch(report.text(), actions)
@@ -147,6 +147,7 @@ impl Args {
             max_lag: self.max_lag,
             force: self.risk.force,
             allow_lag: self.risk.allow_lag,
+            no_restart: self.no_restart,
         }
     }
 
@@ -166,7 +167,7 @@ impl Args {
         let paused = handover.journal.since_handover();
         let clean = handover.record().and_then(|record| record.clean);
         let left_cleanly = clean.is_some() && clean == old;
-        let followers = handover.await_followers()?;
+        let followers = handover.await_followers();
         let is_over = matches!(plan.way, Way::Finish | Way::Establish) || left_cleanly;
         let old = old.filter(|_| !is_over);
         Ok(Report {

@@ -231,10 +231,10 @@ fn by_hand_the_rest_is_said() {
         let mut plugin = plugin();
         plugin.env("VOODU_CONTROLLER_URL", world.platform.url());
         plugin.env("PATH", format!("{}:/usr/bin:/bin", world.bin().display()));
-        run(plugin.args(PROMOTE))
+        run(plugin.args(PROMOTE).arg("--no-restart"))
     });
     let message = answer.data()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("run by hand: nobody writes the URLs and the config; vd pg:promote clowk-lp/db --replica 1 does"), "{message}");
+    assert!(message.contains("run by hand: nobody writes the URLs and the config; vd pg:promote clowk-lp/db --replica 1 --no-restart does"), "{message}");
     // Not a terminal: nobody watches.
     assert_eq!(answer.stderr, "");
 }

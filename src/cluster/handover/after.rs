@@ -53,7 +53,10 @@ impl Handover<'_> {
 
     /// Waits until the other pods have what the new primary writes. Those whose container does not
     /// run are not waited for.
-    pub(crate) fn await_followers(&self) -> anyhow::Result<Followers> {
+    ///
+    /// The applications need their new address whatever becomes of the others, so nothing that fails
+    /// here is an error.
+    pub(crate) fn await_followers(&self) -> Followers {
         let target = self.wish.target;
         // A rewind of another pod goes by this checkpoint.
         let limit = self.journal.left().min(Duration::from_secs(10));
@@ -61,16 +64,17 @@ impl Handover<'_> {
             self.journal
                 .note(format!("pod {target} has not finished a checkpoint yet"));
         }
-        let (up, down) = self.others()?;
+        let (up, down) = self.others();
         let mut waited_for = BTreeSet::from_iter(up);
         let mut followers = Followers {
             missing: down,
             ..Followers::default()
         };
-        let written = self.members.written(target)?;
+        let written = self.members.written(target);
         let deadline = Instant::now() + FOLLOWING.min(self.journal.left());
         while !waited_for.is_empty() && Instant::now() < deadline {
-            for pod in self.members.following(target, &written).unwrap_or_default() {
+            let Ok(written) = &written else { break };
+            for pod in self.members.following(target, written).unwrap_or_default() {
                 if waited_for.remove(&pod) {
                     self.journal
                         .note(format!("pod {pod} streams from pod {target}"));
@@ -83,19 +87,19 @@ impl Handover<'_> {
             .into_iter()
             .map(|pod| (pod, "running".to_owned()));
         followers.missing.extend(running);
-        Ok(followers)
+        followers
     }
 
     /// The other pods: those that run, and those that do not.
-    fn others(&self) -> anyhow::Result<(Vec<Ordinal>, Missing)> {
+    fn others(&self) -> (Vec<Ordinal>, Missing) {
         let (mut up, mut down) = (Vec::new(), Missing::new());
         let pods = Ordinal::all(self.members.cluster.deployed.replicas);
         for pod in pods.filter(|pod| *pod != self.wish.target) {
-            match self.members.state(pod)? {
-                state if state == "running" || state == "restarting" => up.push(pod),
-                state => down.push((pod, state)),
+            match self.members.state(pod) {
+                Ok(state) if state != "running" && state != "restarting" => down.push((pod, state)),
+                _ => up.push(pod),
             }
         }
-        Ok((up, down))
+        (up, down)
     }
 }

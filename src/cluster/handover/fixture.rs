@@ -58,6 +58,7 @@ impl World {
                 max_lag: ByteSize(16 << 20),
                 force: false,
                 allow_lag: false,
+                no_restart: false,
             },
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Wish {
     pub(crate) force: bool,
     /// Pass over a standby that has more than the target.
     pub(crate) allow_lag: bool,
+    /// Leave the applications running when their URLs change.
+    pub(crate) no_restart: bool,
 }
 
 /// What is known at that moment.

@@ -166,10 +166,17 @@ impl Handover<'_> {
     }
 
     /// The command that goes on from here.
-    pub(super) fn again(&self) -> String {
+    pub(crate) fn again(&self) -> String {
         let (cluster, target) = (&self.members.cluster.reference, self.wish.target);
-        let force = if self.wish.force { " --force" } else { "" };
-        format!("vd pg:promote {cluster} --replica {target}{force}")
+        let wish = &self.wish;
+        let options = [
+            (wish.force, " --force"),
+            (wish.allow_lag, " --allow-lag"),
+            (wish.no_restart, " --no-restart"),
+        ];
+        let given = options.iter().filter(|(given, _)| *given);
+        let options: String = given.map(|(_, option)| *option).collect();
+        format!("vd pg:promote {cluster} --replica {target}{options}")
     }
 }
 
