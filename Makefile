@@ -24,6 +24,11 @@ need-cargo:
 # from procedural macros, which cannot be static.
 host := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 
+.PHONY: need-lints
+need-lints: need-cargo
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || \
+	  { echo "rustfmt or clippy is missing: apt-get install -y rustfmt rust-clippy, or rustup component add rustfmt clippy" >&2; exit 1; }
+
 .PHONY: build
 build: need-cargo ## Build bin/voodu-postgres
 	RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static" cargo build --release --locked --target $(host)
@@ -31,7 +36,7 @@ build: need-cargo ## Build bin/voodu-postgres
 	@mv -f bin/.voodu-postgres.new bin/voodu-postgres
 
 .PHONY: lint
-lint: need-cargo ## Check format, clippy, the documentation and the shell scripts
+lint: need-lints ## Check format, clippy, the documentation and the shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
