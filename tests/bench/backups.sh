@@ -62,6 +62,36 @@ measure_dumps() {
   figure "zstd:3: size / gzip:6" "$(calc "$(column "$work/zstd" 3) / $size")" "<= 1.05"
 }
 
+# Seconds of a pg_restore with the flags of a restore, in the pod.
+plain_restore() {
+  # shellcheck disable=SC2016
+  docker exec "$1" bash -c 'begin=${EPOCHREALTIME/[.,]/}
+    pg_restore --clean --if-exists --no-owner --no-privileges --single-transaction --exit-on-error \
+      -p "$PG_PORT" -U "$POSTGRES_USER" -d "$POSTGRES_DB" "/backups/$1"
+    echo $((${EPOCHREALTIME/[.,]/} - begin))' bash "$2" | awk '{ print $1 / 1e6 }'
+}
+
+# Appends "seconds until the data are restored, seconds with their statistics", its checks of the file and of the target included.
+timed_restore() {
+  local scope=$1 id=$2 container begin
+  vd_on "$scope" pg:backups:restore "$scope/db" "$id" --yes --follow >"$work/command.log" 2>&1 </dev/null || { cat "$work/command.log" >&2; return 1; }
+  container=$(docker ps -a --filter "name=^$scope-db-restore-" --format '{{.Names}}' | head -n 1)
+  begin=$(said_at "$container" restore:)
+  echo "$(calc "$(said_at "$container" 'restored in') - $begin" 3) $(calc "$(said_at "$container" postgres) - $begin" 3)" >>"$work/restores"
+}
+
+measure_restores() {
+  local scope=$1 file
+  file=$(basename "$work/$scope/backups/$scope/db/"b001-*.dump)
+  for _ in $(seq "$backup_rounds"); do
+    plain_restore "$scope-db.0" "$file" >>"$work/plain-restore"
+    timed_restore "$scope" b001
+  done
+  figure "plain pg_restore in the pod" "$(calc "$(column "$work/plain-restore" 1)") s"
+  figure "restore, checks included / plain time" "$(calc "$(column "$work/restores" 1) / $(column "$work/plain-restore" 1)")" "<= 1.1"
+  figure "with statistics / plain time" "$(calc "$(column "$work/restores" 2) / $(column "$work/plain-restore" 1)")"
+}
+
 measure_cancel() {
   local scope=$1 begin left
   vd_on "$scope" pg:backups:capture "$scope/db" >/dev/null
@@ -96,6 +126,7 @@ measure_backups() {
   say "backups of $backup_rows rows ($backup_rounds rounds, medians)"
   fill_orders "$1-db.0"
   measure_dumps "$1"
+  measure_restores "$1"
   measure_cancel "$1"
   measure_list "$1"
 }
