@@ -141,7 +141,7 @@ diverge() {
 }
 
 measure_rejoin() {
-  local scope=$1 pod end own begin took copy moved
+  local scope=$1 pod end own begin took copy moved wal
   in_pod "$scope-db.0" "CREATE TABLE filler AS SELECT n, repeat(md5(n::text), 30) AS pad
     FROM generate_series(1, ($data_megabytes * 1048576 - pg_database_size(current_database())) / 1024) n; CHECKPOINT"
   for pod in 1 2; do wait_until_streams "$scope" 0 "$pod"; done
@@ -153,6 +153,8 @@ measure_rejoin() {
   own=$(in_pod "$scope-db.1" "SELECT '$end' - pg_last_wal_replay_lsn()")
   docker start "$scope-db.0" >/dev/null
   logged_at "$scope-db.0" 0 'split-brain guard' >/dev/null
+  # Up to 17 pg_rewind copies every WAL file that the primary keeps.
+  wal=$(in_pod "$scope-db.1" 'SELECT sum(size) FROM pg_ls_waldir()')
   begin=$(now)
   or_show vd_on "$scope" pg:rejoin "$scope/db" --replica 0 --yes
   wait_until_streams "$scope" 1 0
@@ -161,6 +163,7 @@ measure_rejoin() {
   figure "WAL that only the old primary had" "$(numfmt --to=iec "$own")"
   figure "until it streams" "$took s"
   figure "moved to it / by a copy" "$(calc "$moved / $copy") ($(numfmt --to=iec "$moved") / $(numfmt --to=iec "$copy"))" "<= 0.20"
+  figure "the same without the kept WAL" "$(calc "($moved - $wal) / $copy") ($(numfmt --to=iec "$wal") of WAL)"
   or_show vd_on "$scope" pg:promote "$scope/db" --replica 0
   in_pod "$scope-db.0" 'DROP TABLE filler'
 }
