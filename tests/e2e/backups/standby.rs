@@ -12,7 +12,7 @@ fn backups_of_a_standby_outlive_vacuum_and_locks_on_the_primary() {
     let Some(cluster) = Cluster::up(plan(17, 2)) else {
         return;
     };
-    fill(&cluster, 300);
+    fill(&cluster, 600);
     cluster.sql(
         0,
         "CREATE MATERIALIZED VIEW sums AS SELECT sum(id) FROM big",
@@ -55,11 +55,26 @@ fn backups_of_a_standby_outlive_vacuum_and_locks_on_the_primary() {
     );
 }
 
-/// Updates, vacuums and refreshes until the work is done.
+/// Ends the load, whatever becomes of the work.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Updates, vacuums and refreshes from the first row of the dump on, until the work is done. What was
+/// dead before it could be removed in a page that the dump has just pinned.
 fn under_load<T: Send>(cluster: &Cluster, work: impl FnOnce() -> T + Send) -> T {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let dumping =
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY public.big%'";
+            while !done.load(Ordering::Relaxed) && cluster.sql(1, dumping) == "0" {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
             let mut round = 0;
             while !done.load(Ordering::Relaxed) {
                 round += 1;
@@ -76,8 +91,7 @@ fn under_load<T: Send>(cluster: &Cluster, work: impl FnOnce() -> T + Send) -> T 
                 cluster.sql(0, "REFRESH MATERIALIZED VIEW sums");
             }
         });
-        let result = work();
-        done.store(true, Ordering::Relaxed);
-        result
+        let _stop = Stop(&done);
+        work()
     })
 }
