@@ -84,7 +84,10 @@ measure_restores() {
   local scope=$1 file
   file=$(basename "$work/$scope/backups/$scope/db/"b001-*.dump)
   for _ in $(seq "$backup_rounds"); do
+    # Each writes as much WAL as the next checkpoint waits for.
+    in_pod "$scope-db.0" CHECKPOINT
     plain_restore "$scope-db.0" "$file" >>"$work/plain-restore"
+    in_pod "$scope-db.0" CHECKPOINT
     timed_restore "$scope" b001
   done
   figure "plain pg_restore in the pod" "$(calc "$(column "$work/plain-restore" 1)") s"
