@@ -114,7 +114,9 @@ fn as_typed(command: clap::Command) -> clap::Command {
 impl Cli {
     /// Reads the arguments of this process.
     pub(crate) fn try_parse() -> Result<Self, clap::Error> {
-        let mut matches = command().try_get_matches()?;
+        // The usage of all commands costs more than most commands do, and only a failure shows it.
+        let quick = Cli::command().try_get_matches();
+        let mut matches = quick.or_else(|_| command().try_get_matches())?;
         Self::from_arg_matches_mut(&mut matches)
     }
 
