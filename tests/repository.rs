@@ -39,9 +39,14 @@ fn steps(workflow: &str) -> Vec<String> {
 
 const WORKFLOWS: [&str; 2] = [".github/workflows/ci.yml", ".github/workflows/release.yml"];
 
-/// Runs make on this repository's Makefile in another directory, without building.
+/// Runs make on this repository's Makefile in another directory, without building, and as if no other
+/// make ran these tests.
 fn make(directory: &Path, arguments: &[&str]) -> Output {
-    let output = Command::new("make")
+    let mut make = Command::new("make");
+    for inherited in ["MAKELEVEL", "MAKEFLAGS", "MFLAGS"] {
+        make.env_remove(inherited);
+    }
+    let output = make
         .args(["--file", path("Makefile").to_str().unwrap()])
         .args(["--old-file", "build"])
         .args(arguments)
