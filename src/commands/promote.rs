@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::cluster::divergence::Divergence;
 use crate::cluster::handover::Handover;
+use crate::cluster::handover::after::Followers;
 use crate::cluster::handover::gate::{self, Facts, Plan, Way, Wish};
 use crate::cluster::handover::journal::Journal;
 use crate::cluster::handover::report::{OldPrimary, Report, outlook};
@@ -168,8 +169,15 @@ impl Args {
         let clean = handover.record().and_then(|record| record.clean);
         let left_cleanly = clean.is_some() && clean == old;
         let followers = handover.await_followers();
-        let is_over = matches!(plan.way, Way::Finish | Way::Establish) || left_cleanly;
-        let old = old.filter(|_| !is_over);
+        let members = handover.members;
+        let old = match plan.way {
+            Way::Finish => self.diverged(members, &followers),
+            Way::Establish => Vec::new(),
+            _ => {
+                let old = old.filter(|_| !left_cleanly).into_iter();
+                old.map(|old| self.what_is_left(members, old)).collect()
+            }
+        };
         Ok(Report {
             cluster: &self.cluster,
             target: self.replica,
@@ -178,9 +186,18 @@ impl Args {
             paused,
             events: handover.journal.lines(),
             followers,
-            old: old.map(|old| self.what_is_left(handover.members, old)),
+            old,
             applications: Vec::new(),
         })
+    }
+
+    /// What an earlier run may not have come to say.
+    fn diverged(&self, members: Members<'_>, followers: &Followers) -> Vec<OldPrimary> {
+        let missing = followers.missing.iter();
+        let there = missing.filter(|(_, state)| state != "absent");
+        let left = there.map(|(pod, _)| self.what_is_left(members, *pod));
+        left.filter(|old| old.only_there.as_ref().is_ok_and(|it| it.commits > 0))
+            .collect()
     }
 
     /// Of a primary that could not hand over.

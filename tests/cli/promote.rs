@@ -338,6 +338,27 @@ fn a_primary_that_does_not_become_writable_is_no_success() {
 }
 
 #[test]
+fn what_an_interrupted_run_could_not_say_the_next_one_does() {
+    let world = world(2);
+    world.record("clowk-lp", "db", 1);
+    world.becomes(0, "restarting");
+    world.will_follow(&[]);
+    world.prepare("only-there", "4096 3\n");
+    let answer = world.answer(&PROMOTE);
+    let message = answer.data()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("LOST unless you save them: 3 transactions in 4.0 kB of WAL")
+            && message.contains("vd pg:rejoin clowk-lp/db --replica 0 --yes"),
+        "{message}"
+    );
+    // A standby that is only late has nothing of its own.
+    world.prepare("only-there", "4096 0\n");
+    let answer = world.answer(&PROMOTE);
+    let message = answer.data()["message"].as_str().unwrap().to_owned();
+    assert!(!message.contains("pg:rejoin"), "{message}");
+}
+
+#[test]
 fn with_force_the_old_primary_is_stopped_first() {
     for (state, verb) in [
         ("paused", "kill clowk-lp-db.0"),

@@ -28,7 +28,8 @@ pub(crate) struct Report<'a> {
     pub(crate) paused: Option<Duration>,
     pub(crate) events: Vec<String>,
     pub(crate) followers: Followers,
-    pub(crate) old: Option<OldPrimary>,
+    /// Those that may hold what nobody else has.
+    pub(crate) old: Vec<OldPrimary>,
     /// What became of the applications.
     pub(crate) applications: Vec<String>,
 }
