@@ -57,7 +57,7 @@ impl<'a> Condition<'a> {
         Ok(Self {
             inventories: inventories(&survey),
             record: RecordSeen::of(cluster),
-            record_age: record_age(cluster, now),
+            record_age: cluster.record_age(now),
             // A thread of ours does not panic.
             login: login.ok().flatten(),
             survey,
@@ -128,11 +128,6 @@ fn inventories(survey: &Survey) -> BTreeMap<Ordinal, Inventory> {
         (pod.ordinal, inventory.unwrap_or_default())
     });
     read.collect()
-}
-
-fn record_age(cluster: &Cluster, now: SystemTime) -> Option<Duration> {
-    let changed_at = record_file::changed_at(cluster.deployed.backups_dir()?)?;
-    Some(now.duration_since(changed_at).unwrap_or_default())
 }
 
 impl RecordSeen {

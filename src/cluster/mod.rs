@@ -17,6 +17,8 @@ pub(crate) mod rotation;
 pub(crate) mod survey;
 pub(crate) mod wiring;
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::{Map, Value};
 
 use crate::cluster::record_write::{Random, RecordWriter};
@@ -79,6 +81,12 @@ impl Cluster {
             self.record = record.filter(|record| record.cluster == self.deployed.cluster_id);
         }
         Ok(())
+    }
+
+    /// How long ago the record was changed.
+    pub(crate) fn record_age(&self, now: SystemTime) -> Option<Duration> {
+        let changed_at = record_file::changed_at(self.deployed.backups_dir()?)?;
+        Some(now.duration_since(changed_at).unwrap_or_default())
     }
 
     /// The pods and today's primary: the record's, else the initial one.

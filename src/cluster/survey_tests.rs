@@ -5,7 +5,7 @@ use crate::docker::fake::FakeRunner;
 use serde_json::json;
 
 const PRIMARY: &str = r#"{"in_recovery": false, "timeline": 1, "system": "7", "written": "0/5000148", "received": null,
- "replayed": null, "replay_paused": false, "receiver": null, "standbys": []}"#;
+ "replayed": null, "replay_paused": false, "replay_delay": 0, "receiver": null, "standbys": []}"#;
 
 fn cluster(replicas: u16) -> Cluster {
     let spec = json!({

@@ -91,6 +91,7 @@ impl Args {
         let facts = Facts {
             cluster: &self.cluster,
             record: cluster.record.as_ref(),
+            record_age: cluster.record_age((context.now)()),
             survey: &survey,
         };
         let wish = self.wish();

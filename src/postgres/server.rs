@@ -19,6 +19,7 @@ SELECT jsonb_build_object(
   'received', CASE WHEN r.recovering THEN pg_last_wal_receive_lsn() END,
   'replayed', CASE WHEN r.recovering THEN pg_last_wal_replay_lsn() END,
   'replay_paused', CASE WHEN r.recovering THEN pg_is_wal_replay_paused() ELSE false END,
+  'replay_delay', extract(epoch FROM current_setting('recovery_min_apply_delay')::interval),
   'receiver', (SELECT jsonb_build_object('state', status, 'host', sender_host) FROM pg_stat_wal_receiver),
   'standbys', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -52,6 +53,9 @@ pub(crate) struct Server {
     #[serde(deserialize_with = "position")]
     pub(crate) replayed: Option<Lsn>,
     pub(crate) replay_paused: bool,
+    /// How many seconds late commits are replayed: `recovery_min_apply_delay` (postgres manual,
+    /// "Standby Servers").
+    pub(crate) replay_delay: f64,
     pub(crate) receiver: Option<Receiver>,
     /// Who streams from it.
     pub(crate) standbys: Vec<Follower>,
@@ -139,7 +143,7 @@ mod tests {
     use super::*;
 
     const PRIMARY: &str = r#"{"in_recovery" : false, "timeline" : 1, "system" : "7", "written" : "0/5000148",
-        "received" : null, "replayed" : null, "replay_paused" : false, "receiver" : null, "standbys" : [
+        "received" : null, "replayed" : null, "replay_paused" : false, "replay_delay" : 0, "receiver" : null, "standbys" : [
         {"name" : "voodu-postgres-standby-1", "state" : "startup", "sync" : "async", "pid" : 70, "since" : 1, "address" : null,
          "sent" : null, "flushed" : null, "replayed" : null, "lag_bytes" : null, "lag_seconds" : null, "reply_seconds" : null},
         {"name" : "voodu-postgres-standby-1", "state" : "streaming", "sync" : "async", "pid" : 71, "since" : 2, "address" : "172.18.0.4",

@@ -1,5 +1,7 @@
 //! A cluster of three to try the gate on.
 
+use std::time::Duration;
+
 use crate::cluster::handover::gate::{Facts, Plan, Way, Wish, plan};
 use crate::cluster::survey::{PodReport, Silence, State as Container, Survey};
 use crate::model::byte_size::ByteSize;
@@ -12,6 +14,7 @@ const RECORD: &str = "cluster=0123456789abcdef0123456789abcdef\nepoch=7\nprimary
 /// A cluster of three: pod 0 is the primary, the others stream and have everything.
 pub(super) struct World {
     pub(super) record: Option<String>,
+    pub(super) record_age: Duration,
     pub(super) survey: Survey,
     pub(super) wish: Wish,
 }
@@ -52,6 +55,7 @@ impl World {
         ];
         Self {
             record: Some(RECORD.to_owned()),
+            record_age: Duration::from_secs(1),
             survey: Survey { pods },
             wish: Wish {
                 target: "1".parse().unwrap(),
@@ -65,6 +69,11 @@ impl World {
 
     pub(super) fn record(mut self, from: &str, to: &str) -> Self {
         self.record = Some(RECORD.replace(from, to));
+        self
+    }
+
+    pub(super) fn since(mut self, seconds: u64) -> Self {
+        self.record_age = Duration::from_secs(seconds);
         self
     }
 
@@ -100,6 +109,7 @@ impl World {
         let facts = Facts {
             cluster: &cluster,
             record: record.as_ref(),
+            record_age: Some(self.record_age),
             survey: &self.survey,
         };
         plan(facts, &self.wish)

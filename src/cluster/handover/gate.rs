@@ -1,13 +1,23 @@
 //! Whether a pod may become the primary, and by which way: from facts to a plan, without doing or
 //! asking anything.
 
+use std::time::Duration;
+
 use crate::cluster::handover::standing::{Connection, Standby, not_running};
 use crate::cluster::survey::{PodReport, State as Container, Survey};
+use crate::model::age::Age;
 use crate::model::byte_size::ByteSize;
+use crate::model::lsn::Lsn;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
 use crate::model::topology_record::{State, TopologyRecord};
+
+/// The pods take a step of a handover, or end it, within 20 s, as long as one of the two lives.
+const STEP: Duration = Duration::from_secs(30);
+
+/// A target that replays later than this cannot have everything within the 5 s that it is given.
+const LATEST_REPLAY: f64 = 4.0;
 
 /// What the operator wants.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +38,8 @@ pub(crate) struct Wish {
 pub(crate) struct Facts<'a> {
     pub(crate) cluster: &'a ResourceRef,
     pub(crate) record: Option<&'a TopologyRecord>,
+    /// How long ago the record was changed.
+    pub(crate) record_age: Option<Duration>,
     pub(crate) survey: &'a Survey,
 }
 
@@ -74,14 +86,16 @@ impl<'a> Facts<'a> {
         match &record.state {
             State::Maintenance => return Err(self.in_maintenance()),
             State::Handover { target, .. } if *target == wish.target => return Ok(Way::Resume),
-            State::Handover { target, .. } => return Err(self.busy(record.primary, *target)),
+            State::Handover { target, .. } => {
+                self.check_abandoned(record.primary, *target, wish)?;
+            }
             State::Steady if record.primary == wish.target => return Ok(Way::Finish),
             State::Steady => {}
         }
         self.check_scripts()?;
         let standby = self.standby(record.primary, wish.target)?;
         self.check_single_primary(record.primary)?;
-        self.by_primary(record.primary, &standby, wish)
+        self.by_primary(record, &standby, wish)
     }
 
     fn check_range(self, target: Ordinal) -> Result<()> {
@@ -136,12 +150,29 @@ impl<'a> Facts<'a> {
         )
     }
 
-    fn busy(self, primary: Ordinal, target: Ordinal) -> Refusal {
-        let cluster = self.cluster;
-        Refusal::new(
-            format!("{cluster}: pod {primary} is handing over to pod {target} at this moment"),
-            format!("see how it ends: vd pg:promote {cluster} --replica {target}"),
-        )
+    /// A handover to another pod is given up only when neither of its pods acts any more.
+    fn check_abandoned(self, primary: Ordinal, target: Ordinal, wish: &Wish) -> Result<()> {
+        let (cluster, wanted) = (self.cluster, wish.target);
+        let age = self.record_age.unwrap_or_default();
+        let see = format!("see how it ends: vd pg:promote {cluster} --replica {target}");
+        if age < STEP || wanted == primary {
+            return Err(Refusal::new(
+                format!("{cluster}: pod {primary} is handing over to pod {target} at this moment"),
+                see,
+            ));
+        }
+        if !wish.force {
+            return Err(Refusal::new(
+                format!(
+                    "{cluster}: pod {primary} was to hand over to pod {target}, and nothing has happened for {}",
+                    Age(age)
+                ),
+                format!(
+                    "{see}; when both pods are gone: vd pg:promote {cluster} --replica {wanted} --force"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// A pod that runs another script would never look at the record.
@@ -156,7 +187,13 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn by_primary(self, primary: Ordinal, standby: &Standby<'a>, wish: &Wish) -> Result<Way> {
+    fn by_primary(
+        self,
+        record: &TopologyRecord,
+        standby: &Standby<'a>,
+        wish: &Wish,
+    ) -> Result<Way> {
+        let primary = record.primary;
         let (server, why) = match self.primary(primary) {
             Ok(server) if server.system != standby.server.system => {
                 return Err(standby.stranger(primary));
@@ -177,19 +214,37 @@ impl<'a> Facts<'a> {
             ));
         }
         self.check_ahead(primary, standby, wish)?;
-        let lost =
-            server.and_then(|server| Some(server.written?.bytes_since(standby.server.reached()?)));
+        let end = server.and_then(|server| server.written);
+        let end = end.or_else(|| stopped_at(record));
+        let lost = end.and_then(|end| Some(end.bytes_since(standby.server.reached()?)));
         Ok(Way::TakeOver { why, lost })
+    }
+}
+
+/// Where the primary's commits end, when it was shut down for a handover.
+fn stopped_at(record: &TopologyRecord) -> Option<Lsn> {
+    match &record.state {
+        State::Handover { stopped_at, .. } => stopped_at.as_ref()?.parse().ok(),
+        State::Steady | State::Maintenance => None,
     }
 }
 
 /// Over a connection that can bring everything over.
 fn hand_over(connection: &Connection, wish: &Wish, standby: &Standby<'_>) -> Result<Way> {
-    let behind = connection.behind;
+    let (behind, name) = (connection.behind, &standby.pod.container);
+    if standby.server.replay_delay > LATEST_REPLAY {
+        return Err(Refusal::new(
+            format!(
+                "pod {name} replays commits {} s late (recovery_min_apply_delay), and writes would pause for as long",
+                standby.server.replay_delay
+            ),
+            "take recovery_min_apply_delay out of the block's pg_config, apply it, and run this again",
+        ));
+    }
     if wish.force || (connection.is_streaming && behind <= wish.max_lag.0) {
         return Ok(Way::HandOver { behind });
     }
-    let (name, bytes) = (&standby.pod.container, ByteSize(behind));
+    let bytes = ByteSize(behind);
     let reason = if connection.is_streaming {
         format!(
             "pod {name} is {bytes} behind the primary, and {} are allowed",

@@ -49,6 +49,43 @@ fn a_record_in_another_state_decides() {
         .refused("for a restore", "wait");
 }
 
+/// The old primary and the target died in the middle, and for good.
+#[test]
+fn a_handover_that_nobody_carries_on_is_given_up_with_force() {
+    let gone = || Container::Stopped("exited".to_owned());
+    let dead = |state: &str| {
+        let world = World::new().record("steady", state).target("2");
+        world.is(0, gone()).is(1, gone())
+    };
+    let stopped = || dead("handover\ntarget=1\nstopped_at=0/5000248");
+    for seconds in [0, 29] {
+        let young = stopped().since(seconds);
+        young.refused("is handing over to pod 1 at this moment", "--replica 1");
+        let refused = young.force();
+        refused.refused("is handing over to pod 1 at this moment", "--replica 1");
+    }
+    stopped().since(180).refused(
+        "pod 0 was to hand over to pod 1, and nothing has happened for 3 min",
+        "when both pods are gone: vd pg:promote s/db --replica 2 --force",
+    );
+    let way = lost("s-db.0 is exited", Some(256));
+    stopped().since(30).force().goes(&way);
+    let running = dead("handover\ntarget=1").since(30).force();
+    running.goes(&lost("s-db.0 is exited", None));
+    stopped()
+        .since(30)
+        .force()
+        .target("0")
+        .refused("is handing over to pod 1", "--replica 1");
+    // A standby that has more is not passed over here either.
+    stopped()
+        .since(30)
+        .force()
+        .pod(1, |pod| *pod = PodReport::answering("1", server(true)))
+        .server(1, |server| server.received = "0/5000248".parse().ok())
+        .refused("s-db.1 has 256 B more", "--replica 1 --force");
+}
+
 #[test]
 fn a_pod_of_the_older_plugin_is_named() {
     for pod in [0, 1, 2] {
@@ -129,6 +166,19 @@ fn a_target_that_is_behind_needs_leave() {
         || World::new().server(0, |server| server.standbys[0].state = "catchup".to_owned());
     catching_up().refused("s-db.1 is still catching up", "in a while");
     catching_up().force().goes(&CLEAN);
+}
+
+#[test]
+fn a_target_that_replays_late_by_its_settings_is_refused() {
+    let late = |seconds| World::new().server(1, move |server| server.replay_delay = seconds);
+    let next = "take recovery_min_apply_delay out";
+    for world in [late(300.0), late(5.0).force()] {
+        world.refused("(recovery_min_apply_delay)", next);
+    }
+    late(0.5).goes(&CLEAN);
+    // A promotion ends the delay.
+    let dead = late(300.0).force().is(0, Container::Paused);
+    dead.goes(&lost("s-db.0 is paused", None));
 }
 
 #[test]

@@ -18,12 +18,16 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// A handover that the old primary has not begun by this time of the run is called off, while there
 /// is still time to say so. Its own limit is 20 s.
 const CALL_OFF_AT: Duration = Duration::from_millis(22_500);
+/// One that neither the target nor the old primary has decided by this time after the stop is
+/// called off too. Each of them decides within 10 s as long as it lives.
+const UNDECIDED: Duration = Duration::from_secs(12);
 
 /// What is known of a running handover.
 struct Watch {
     since: Instant,
     looked: Instant,
-    stopped_at: Option<String>,
+    /// When it was seen that the old primary had stopped.
+    stopped: Option<Instant>,
     /// Who cannot act, and why.
     stuck: Option<Stuck>,
 }
@@ -39,7 +43,7 @@ impl Handover<'_> {
         let mut watch = Watch {
             since: Instant::now(),
             looked: Instant::now(),
-            stopped_at: None,
+            stopped: None,
             stuck: None,
         };
         loop {
@@ -51,7 +55,7 @@ impl Handover<'_> {
             match &record.state {
                 State::Handover { target, stopped_at } if *target == self.wish.target => {
                     self.follow(&mut watch, record.primary, stopped_at.as_deref())?;
-                    if watch.stopped_at.is_none() && self.is_hopeless(&watch, record.primary) {
+                    if watch.stopped.is_none() && self.is_hopeless(&watch, record.primary) {
                         return self.take_over(&record);
                     }
                     self.call_off_if_stuck(&watch, &record)?;
@@ -63,7 +67,7 @@ impl Handover<'_> {
                 }
                 State::Steady if record.primary == begun.primary => {
                     // One epoch for the stop, one for the decision.
-                    let stopped = watch.stopped_at.is_some() || record.epoch > begun.epoch + 1;
+                    let stopped = watch.stopped.is_some() || record.epoch > begun.epoch + 1;
                     return Ok(self.given_back(stopped, begun.primary)?);
                 }
                 _ => return Err(self.overtaken().into()),
@@ -79,16 +83,16 @@ impl Handover<'_> {
         primary: Ordinal,
         stopped_at: Option<&str>,
     ) -> anyhow::Result<()> {
-        if watch.stopped_at.is_none() {
+        if watch.stopped.is_none() {
             if let Some(position) = stopped_at {
                 self.journal
                     .note(format!("pod {primary} stopped at {position}"));
-                watch.stopped_at = Some(position.to_owned());
+                watch.stopped = Some(Instant::now());
             }
         }
         if watch.looked.elapsed() >= LOOK {
             // Once it has stopped, only the target has something to do.
-            let needed = match watch.stopped_at {
+            let needed = match watch.stopped {
                 None => vec![primary, self.wish.target],
                 Some(_) => vec![self.wish.target],
             };
@@ -131,14 +135,10 @@ impl Handover<'_> {
                 };
                 (format!("pod {container} is {state}"), next)
             }
-            _ if watch.stopped_at.is_none() && self.journal.elapsed() >= CALL_OFF_AT => (
-                format!("pod {primary} did not stop in time"),
-                format!(
-                    "its log says why: docker logs {}",
-                    self.members.container(primary)
-                ),
-            ),
-            _ => return Ok(()),
+            _ => match self.overdue(watch, primary) {
+                None => return Ok(()),
+                Some(overdue) => overdue,
+            },
         };
         match self.writer.replace(Some(record), &record.steady())? {
             Change::Done => refuse(
@@ -150,6 +150,20 @@ impl Handover<'_> {
             // It was decided meanwhile: the next glance tells.
             Change::Overtaken(_) => Ok(()),
         }
+    }
+
+    /// That the pod whose turn it is let its time pass, and what to do.
+    fn overdue(&self, watch: &Watch, primary: Ordinal) -> Option<(String, String)> {
+        let (pod, failed) = match watch.stopped {
+            None if self.journal.elapsed() >= CALL_OFF_AT => (primary, "stop"),
+            Some(stopped) if stopped.elapsed() >= UNDECIDED => (self.wish.target, "take over"),
+            None | Some(_) => return None,
+        };
+        let container = self.members.container(pod);
+        Some((
+            format!("pod {pod} did not {failed} in time"),
+            format!("its log says why: docker logs {container}"),
+        ))
     }
 
     fn given_back(&self, stopped: bool, primary: Ordinal) -> Result<()> {

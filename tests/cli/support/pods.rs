@@ -19,7 +19,7 @@ pub(crate) fn primary(standbys: &[u16]) -> Value {
     let rows: Vec<_> = standbys.iter().map(row).collect();
     json!({
         "in_recovery": false, "timeline": 1, "system": "7", "written": "0/5000148", "received": null, "replayed": null,
-        "replay_paused": false, "receiver": null, "standbys": rows,
+        "replay_paused": false, "replay_delay": 0.0, "receiver": null, "standbys": rows,
     })
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn primary(standbys: &[u16]) -> Value {
 pub(crate) fn standby() -> Value {
     json!({
         "in_recovery": true, "timeline": 1, "system": "7", "written": null, "received": "0/5000148",
-        "replayed": "0/5000148", "replay_paused": false,
+        "replayed": "0/5000148", "replay_paused": false, "replay_delay": 0.0,
         "receiver": {"state": "streaming", "host": "db-0.clowk-lp.voodu"}, "standbys": [],
     })
 }

@@ -105,6 +105,57 @@ fn forced(cluster: &Cluster) {
     assert!(again.stdout.contains("there is nothing to do"), "{again:?}");
 }
 
+/// Both pods of a handover are gone for good after the old primary had stopped for it.
+#[test]
+fn a_handover_without_its_pods_ends_and_the_third_pod_takes_over() {
+    let Some(cluster) = cluster(17, 3) else {
+        return;
+    };
+    cluster.sql(0, "CREATE TABLE t AS SELECT 1 AS i");
+    cluster.wait_until_caught_up(0);
+    // Pod 1 would give the role back after 5 s.
+    cluster.sql(1, "SELECT pg_wal_replay_pause()");
+    cluster.hand_over_to(1);
+    eventually(4, "the stop of the old primary", || {
+        holds(cluster.record().contains("stopped_at="), || {
+            cluster.record()
+        })
+    });
+    cluster.kill_for_good(0);
+    cluster.kill_for_good(1);
+    // No pod is up whose role could be looked at.
+    let refused = |flags: &[&str], words: &str| {
+        let before = cluster.record();
+        let output = cluster.pg("promote", flags);
+        assert!(
+            output.status == 1 && output.stderr.contains(words),
+            "{output:?}"
+        );
+        assert_eq!(cluster.record(), before);
+    };
+    refused(&["--replica", "2", "--force"], "at this moment");
+    // The command that is named there ends it, although nobody else does.
+    let waited = cluster.pg("promote", &["--replica", "1"]);
+    assert_eq!(waited.status, 1, "{waited:?}");
+    assert!(
+        waited.stderr.contains("pod 1 did not take over in time"),
+        "{waited:?}"
+    );
+    assert!(
+        cluster.record().contains("primary=0\nstate=steady\n"),
+        "{}",
+        cluster.record()
+    );
+    // An old one is given up at once.
+    cluster.hand_over_to(1);
+    cluster.age_record(60);
+    refused(&["--replica", "2"], "--replica 2 --force");
+    let printed = cluster.promote(2, &["--force"]);
+    assert!(printed.starts_with("pod 2 is now the primary"), "{printed}");
+    assert_linked_to(&cluster, 2);
+    assert_eq!(cluster.sql(2, "SELECT count(*) FROM t"), "1");
+}
+
 /// Without a primary a standby says itself on which timeline it is, checkpoint or not.
 #[test]
 fn after_a_promote_the_standby_that_has_the_most_is_known_without_a_primary() {

@@ -1,7 +1,8 @@
 //! The cluster's record, read and written from outside.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use super::Cluster;
 
@@ -55,6 +56,16 @@ impl Cluster {
         self.write_record(&format!(
             "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=handover\ntarget={target}\n"
         ));
+    }
+
+    /// Makes the record look as if it had been written that many seconds ago.
+    pub fn age_record(&self, seconds: u64) {
+        let changed = SystemTime::now() - Duration::from_secs(seconds);
+        let record = File::options()
+            .append(true)
+            .open(self.backups().join(".topology"));
+        let aged = record.and_then(|record| record.set_modified(changed));
+        aged.expect("a record");
     }
 
     /// Writes into the record that an operator wants this pod back as a standby.
