@@ -32,6 +32,9 @@ pub(crate) struct Fetch<'a> {
 /// A server that sends nothing for so long will not any more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What has to come in that time, in bytes: 1 kB a second is no download of a dump.
+const LEAST: u64 = 60 * 1024;
+
 const CONNECTING: Duration = Duration::from_secs(15);
 
 const REDIRECTS: u32 = 5;
@@ -130,6 +133,7 @@ impl Fetch<'_> {
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 256 * 1024];
         let (began, mut told, mut size) = (Instant::now(), Instant::now(), 0);
+        let mut pace = Pace::from(began);
         loop {
             let count = match body.read(&mut buffer) {
                 Ok(0) => return Ok(size),
@@ -144,6 +148,14 @@ impl Fetch<'_> {
             file.write_all(buffer.get(..count).unwrap_or_default())
                 .with_context(|| format!("write {}", self.to.display()))?;
             size += count as u64;
+            if !pace.holds(Instant::now(), size) {
+                bail!(
+                    "{} is too slow: {} in all came in {} s",
+                    self.url,
+                    ByteSize(size),
+                    began.elapsed().as_secs()
+                );
+            }
             if told.elapsed() >= INTERVAL {
                 told = Instant::now();
                 tell(&progress(began.elapsed(), size, length));
@@ -175,6 +187,28 @@ impl Fetch<'_> {
             _ => "what it answers is not http".to_owned(),
         };
         anyhow!("{} cannot be downloaded: {reason}", self.url)
+    }
+}
+
+/// How fast a download is, over each stretch of [`PATIENCE`].
+struct Pace {
+    since: Instant,
+    size: u64,
+}
+
+impl Pace {
+    fn from(since: Instant) -> Self {
+        Self { since, size: 0 }
+    }
+
+    /// Whether enough came, when that many bytes are there at that time.
+    fn holds(&mut self, now: Instant, size: u64) -> bool {
+        if now.duration_since(self.since) < PATIENCE {
+            return true;
+        }
+        let came = size.saturating_sub(self.size);
+        *self = Self { since: now, size };
+        came >= LEAST
     }
 }
 

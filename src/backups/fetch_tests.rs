@@ -281,3 +281,14 @@ fn https_needs_a_certificate_that_the_host_trusts() {
         "{error}"
     );
 }
+
+#[test]
+fn a_server_that_drips_is_too_slow() {
+    let began = Instant::now();
+    let at = |seconds| began + Duration::from_secs(seconds);
+    let mut pace = Pace::from(began);
+    assert!(pace.holds(at(59), 1), "the first minute is not over");
+    assert!(pace.holds(at(60), LEAST));
+    assert!(pace.holds(at(119), LEAST), "nor is the second one");
+    assert!(!pace.holds(at(121), 2 * LEAST - 1));
+}

@@ -307,9 +307,7 @@ watch() {
   local child=${CHILDREN[0]} next=$((SECONDS + 10)) look=$((SECONDS + 1)) since='' who=''
   BLOCKERS=''
   while kill -0 "$child" 2>/dev/null; do
-    # A signal ends the wait, not the sleep.
-    sleep 0.1 &
-    wait "$!"
+    pause 0.03
     if [ -n "${2:-}" ] && [ "$SECONDS" -ge "$look" ]; then
       who=$(blockers 2>/dev/null)
       [ -n "$who" ] || since=''
