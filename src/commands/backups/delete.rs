@@ -48,8 +48,14 @@ impl Args {
             .into());
         }
         let size = ByteSize(backup.size);
+        let is_last = backup.verified && catalog.verified().count() == 1;
+        let warning = if is_last {
+            ", the last one that is verified"
+        } else {
+            ""
+        };
         self.confirm.check(format!(
-            "{cluster}: this deletes backup {name} ({size}) for good"
+            "{cluster}: this deletes backup {name} ({size}) for good{warning}"
         ))?;
         if let Some(directory) = &place.directory {
             if let Some(file) = &backup.file {
@@ -62,8 +68,14 @@ impl Args {
             Some(file) => format!("({file}, {size})"),
             None => "(it had failed and left no file)".to_owned(),
         };
+        let next = if is_last {
+            format!("; no verified backup is left: vd pg:backups:capture {cluster} makes one")
+        } else {
+            String::new()
+        };
+        let id = backup.id;
         Reply::dispatch(
-            format!("postgres {cluster}: backup {} deleted {what}", backup.id),
+            format!("postgres {cluster}: backup {id} deleted {what}{next}"),
             [],
         )
     }

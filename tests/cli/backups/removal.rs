@@ -34,7 +34,16 @@ fn delete_needs_a_yes_and_takes_everything_of_one_backup() {
         format!("postgres clowk-lp/db: backup b001 deleted ({OLD}, 2.0 kB)")
     );
     assert!(!world.docker_calls().contains("rm -v"));
-    message(&world, &["backups:delete", "clowk-lp/db", "b2", "--yes"]);
+    let last = ["backups:delete", "clowk-lp/db", "b2"];
+    world.refused(
+        &last,
+        "clowk-lp/db: this deletes backup b002 (1 B) for good, the last one that is verified",
+    );
+    let done = message(&world, &[&last[..], &["--yes"]].concat());
+    assert!(
+        done.ends_with("; no verified backup is left: vd pg:backups:capture clowk-lp/db makes one"),
+        "{done}"
+    );
     assert!(
         world
             .docker_calls()
