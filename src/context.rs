@@ -119,6 +119,18 @@ impl<'a> Context<'a> {
 }
 
 impl Session {
+    /// For what is nothing but actions: by hand nobody would carry them out, and they hold
+    /// passwords. `line` is how an operator types the command.
+    pub(crate) fn check_caller(&self, line: &str) -> Result<(), Refusal> {
+        match self.caller {
+            Caller::Controller => Ok(()),
+            Caller::Operator { .. } => Err(Refusal::new(
+                "this changes what the controller keeps, and by hand nobody would carry it out",
+                format!("run it as {line}"),
+            )),
+        }
+    }
+
     /// The way to the clusters' backups.
     pub(crate) fn backups<'a>(&'a self, context: &Context<'a>, root: &'a Path) -> Finder<'a> {
         Finder {

@@ -129,20 +129,30 @@ impl Failure {
     fn sentence(&self) -> String {
         match self {
             Self::Usage(error) if is_missing_command(error) => {
-                "no command given; see voodu-postgres --help".to_owned()
+                "no command given; see vd postgres:help".to_owned()
             }
             Self::Usage(error) => {
                 let text = without_urls(&error.to_string());
                 let lines = text.lines().take_while(|line| !line.is_empty());
                 let reason = lines.map(str::trim).collect::<Vec<_>>().join(" ");
                 let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
-                format!("{reason}; see voodu-postgres --help")
+                format!("{reason}; see {}", help_for(&text))
             }
             Self::Command(error) => match hint(error) {
                 Some(hint) => format!("{error:#}; {hint}"),
                 None => format!("{error:#}"),
             },
         }
+    }
+}
+
+/// Where the command that was typed is explained: its usage is a line of the error.
+fn help_for(error: &str) -> String {
+    let usage = error.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let command = usage.and_then(|usage| usage.split(' ').nth(1));
+    match command.filter(|word| word.starts_with("postgres:") && !word.contains('<')) {
+        Some(command) => format!("vd {command} --help"),
+        None => "vd postgres:help".to_owned(),
     }
 }
 

@@ -3,8 +3,6 @@
 
 use std::io;
 
-use anyhow::Context as _;
-
 use crate::model::identifier::PgIdentifier;
 use crate::model::refusal::Refusal;
 use crate::model::scram::Verifier;
@@ -38,7 +36,12 @@ pub(crate) fn rotate(
     new: &NewPassword,
     prove: impl FnOnce() -> Result<(), String>,
 ) -> anyhow::Result<()> {
-    let before = stored(psql, role).with_context(|| format!("read the role {role}"))?;
+    let before = stored(psql, role).map_err(|failure| {
+        Refusal::new(
+            format!("the server cannot be asked for the role {role}: {failure}"),
+            "nothing was changed; vd pg:info says how the cluster is; run the command again when the primary answers",
+        )
+    })?;
     let reason = match store(psql, role, Some(&new.verifier)) {
         Ok(()) => match prove() {
             Ok(()) => return Ok(()),

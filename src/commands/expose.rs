@@ -29,6 +29,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
+        session.check_caller(&format!("vd pg:expose {}", self.cluster))?;
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
         check(&cluster)?;
         let deployed = Exposure::of(&cluster);

@@ -14,10 +14,12 @@ use crate::output::Reply;
 #[command(after_help = "\
 Examples:
   vd postgres:help
-  vd postgres:help link")]
+  vd postgres:help link
+  vd postgres:help backups:capture")]
 pub(crate) struct Args {
-    /// The command to explain
-    command: Option<String>,
+    /// The command to explain. `vd` splits a word at its colon, so several words are one name
+    #[arg(num_args = 0..=2)]
+    command: Vec<String>,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -26,9 +28,10 @@ pub(crate) struct Args {
 impl Args {
     /// Explains the commands of that command line, in the words of its `--help`.
     pub(crate) fn run(&self, all: &clap::Command) -> anyhow::Result<Reply> {
-        let Some(name) = &self.command else {
+        let name = &self.command.join(":");
+        if name.is_empty() {
             return self.output.reply(list(all), || help_of(all, &["--help"]));
-        };
+        }
         let command = all.find_subcommand(name).ok_or_else(|| {
             Refusal::new(
                 format!("there is no command {}", excerpt(name)),

@@ -60,6 +60,7 @@ impl Args {
             .into());
         }
         let session = context.session()?;
+        session.check_caller(&format!("vd pg:link {} {}", self.cluster, self.consumer))?;
         let controller = &*session.controller;
         let cluster = Cluster::load(controller, &self.cluster)?;
         let application = self.check_consumer(controller)?;
@@ -69,7 +70,7 @@ impl Args {
         let mut consumers = cluster.consumers()?;
         consumers.link(self.consumer.clone(), self.asked());
         let tracking = cluster.bookkeeping(consumers.kv().into());
-        let message = self.message(&wiring, &own, &application, !changes.is_empty());
+        let message = self.message(&wiring, &own, &application, &changes);
         let wire =
             (!changes.is_empty()).then(|| Action::set(&self.consumer, changes, Restart::Rolling));
         Reply::dispatch(message, tracking.into_iter().chain(wire))
@@ -128,16 +129,16 @@ impl Args {
         wiring: &Wiring<'_>,
         own: &Map<String, Value>,
         application: &Application,
-        changed: bool,
+        changes: &[(&str, String)],
     ) -> String {
         let (cluster, consumer) = (&self.cluster, &self.consumer);
         let primary = cluster.host(wiring.topology.primary());
         let standbys = wiring.topology.standbys().count();
-        let mut lines = vec![if changed {
+        let mut lines = vec![if changes.is_empty() {
+            format!("{cluster} is already linked to {consumer}, with the same URLs")
+        } else {
             let when = application.takes_effect(Restart::Rolling);
             format!("linked {cluster} to {consumer}; {when}")
-        } else {
-            format!("{cluster} is already linked to {consumer}, with the same URLs")
         }];
         lines.push(format!("  {WRITE_URL}       primary {primary}"));
         match (self.reads, standbys) {
@@ -148,14 +149,16 @@ impl Args {
             (true, 1) => lines.push(format!("  {READ_URL}  1 standby")),
             (true, many) => lines.push(format!("  {READ_URL}  {many} standbys")),
         }
-        for variable in [WRITE_URL, READ_URL]
-            .into_iter()
-            .take(1 + usize::from(self.reads))
-        {
-            if changed && wiring.origin(own, variable) == Origin::Operator {
-                lines.push(format!(
-                    "  the {variable} that it had, which link had not set, was replaced"
-                ));
+        for variable in [WRITE_URL, READ_URL] {
+            let is_set = changes.iter().any(|(key, _)| *key == variable);
+            match wiring.origin(own, variable) {
+                Origin::Operator if is_set => lines.push(format!(
+                    "  the {variable} that it had, which link had not set for this cluster, was replaced"
+                )),
+                Origin::Operator => lines.push(format!(
+                    "  its {variable} stays, which link had not set for this cluster; if it names another cluster: vd pg:unlink <that cluster> {consumer}"
+                )),
+                Origin::Absent | Origin::Link => {}
             }
         }
         lines.join("\n")

@@ -115,8 +115,11 @@ impl Args {
         cluster.reread_record()?;
         report.applications = relinked.notes;
         let mirror = cluster.bookkeeping(Vec::new());
-        let actions: Vec<_> = mirror.into_iter().chain(relinked.actions).collect();
+        // The mirror comes last: until it is right, `info` says that something is left to do.
+        let mut actions: Vec<_> = relinked.actions.into_iter().chain(mirror).collect();
         if session.caller != Caller::Controller && !actions.is_empty() {
+            // They hold passwords.
+            actions.clear();
             report.applications.push(format!(
                 "run by hand: nobody writes the URLs and the config; {again} does"
             ));

@@ -25,6 +25,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
+        session.check_caller(&format!("vd pg:unexpose {}", self.cluster))?;
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
         let reference = &self.cluster;
         let message = match Exposure::of(&cluster) {

@@ -34,6 +34,7 @@ impl Args {
     /// Forgets the application last, so that a half-done unlink can be finished.
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
+        session.check_caller(&format!("vd pg:unlink {} {}", self.cluster, self.consumer))?;
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
         let own = session.controller.config(&self.consumer, Layers::Own)?;
         let wiring = Wiring::of(&cluster)?;

@@ -91,8 +91,8 @@ impl Connection<'_> {
         format!("{}:{}", percent::encode(host), self.port)
     }
 
-    /// Whether `link` could have set that URL, with this password or an earlier one, and whoever
-    /// was primary then.
+    /// Whether `link` could have set that URL, with this password or an earlier one, at this port
+    /// or an earlier one, and whoever was primary then.
     pub(crate) fn is_from_link(&self, cluster: &ResourceRef, url: &str) -> bool {
         let parts = || {
             let (login, place) = url.strip_prefix(SCHEME)?.split_once('@')?;
@@ -107,17 +107,21 @@ impl Connection<'_> {
         user == percent::encode(self.user.as_str())
             && database == percent::encode(self.database.as_str())
             && matches!(query, "" | ANY | BALANCED)
-            && hosts.split(',').all(|host| self.is_pod(cluster, host))
+            && hosts.split(',').all(|host| is_pod(cluster, host))
     }
+}
 
-    /// `db-1.clowk-lp.voodu:5432`, with any ordinal.
-    fn is_pod(&self, cluster: &ResourceRef, address: &str) -> bool {
-        let rest = address.strip_prefix(&format!("{}-", cluster.name().to_lowercase()));
-        let ordinal = rest.and_then(|rest| rest.split('.').next());
-        ordinal
-            .and_then(|ordinal| ordinal.parse().ok())
-            .is_some_and(|pod| address == self.address(&cluster.host(pod)))
-    }
+/// `db-1.clowk-lp.voodu:5432`, with any ordinal and any port.
+fn is_pod(cluster: &ResourceRef, address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return false;
+    };
+    let rest = host.strip_prefix(&format!("{}-", cluster.name().to_lowercase()));
+    let ordinal = rest.and_then(|rest| rest.split('.').next());
+    ordinal
+        .and_then(|ordinal| ordinal.parse().ok())
+        .is_some_and(|pod| host == percent::encode(&cluster.host(pod)))
+        && port.parse::<NonZeroU16>().is_ok()
 }
 
 #[cfg(test)]
@@ -186,7 +190,8 @@ mod tests {
                 "mysql://appuser:x@db-0.clowk-lp.voodu:5433/appdata",
                 "postgres://other:x@db-0.clowk-lp.voodu:5433/appdata",
                 "postgres://appuser:x@db-0.clowk-lp.voodu:5433/other",
-                "postgres://appuser:x@db-0.clowk-lp.voodu:5432/appdata",
+                "postgres://appuser:x@db-0.clowk-lp.voodu:70000/appdata",
+                "postgres://appuser:x@db-0.clowk-lp.voodu/appdata",
                 "postgres://appuser:x@db-0.clowk-lp.voodu:5433/appdata?sslmode=require",
                 "postgres://appuser:x@db-0.other.voodu:5433/appdata",
                 "postgres://appuser:x@db-x.clowk-lp.voodu:5433/appdata",
@@ -194,6 +199,14 @@ mod tests {
             ] {
                 assert!(!connection.is_from_link(cluster, url), "{url}");
             }
+        });
+    }
+
+    #[test]
+    fn a_url_from_before_the_port_was_changed_is_ours() {
+        with("x", |connection, cluster| {
+            let old = "postgres://appuser:x@db-0.clowk-lp.voodu:5432,db-1.clowk-lp.voodu:5432/appdata?target_session_attrs=any";
+            assert!(connection.is_from_link(cluster, old));
         });
     }
 

@@ -58,6 +58,9 @@ fn every_command_explains_itself() {
             asked.stdout
         );
         assert_eq!(run(plugin().args(["help", command])).stdout, asked.stdout);
+        // As `vd` passes it on.
+        let words = command.split(':');
+        assert_eq!(run(plugin().arg("help").args(words)).stdout, asked.stdout);
     }
 }
 

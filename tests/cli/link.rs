@@ -176,8 +176,12 @@ fn one_pod_has_no_standby_to_read_from() {
     assert_eq!(db(&world, "POSTGRES_LINKED_READERS"), "clowk-lp/web");
     let mine = "postgres://me@elsewhere/x";
     world.seed("clowk-lp", "web", READ, mine);
-    world.vd_ok(&[&LINK[..], &["--reads"]].concat());
+    let printed = world.vd_ok(&[&LINK[..], &["--reads"]].concat());
     assert_eq!(web(&world, READ), mine);
+    assert!(
+        printed.contains("its DATABASE_READ_URL stays") && !printed.contains("replaced"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -192,6 +196,38 @@ fn a_value_of_the_operator_s_own_is_named_when_it_is_replaced() {
     let printed = world.vd_ok(&LINK);
     assert!(printed.contains("was replaced"), "{printed}");
     assert_eq!(web(&world, WRITE), url(&[0], ""));
+}
+
+/// As in the upgrade to another major version.
+#[test]
+fn what_another_cluster_set_is_named_when_the_application_moves() {
+    let world = World::with_cluster(2);
+    world.apply(&cluster(2, "").replace("\"db\"", "\"db18\""));
+    world.vd_ok(&[&LINK[..], &["--reads"]].concat());
+    let moved = world.vd_ok(&["pg:link", "clowk-lp/db18", "clowk-lp/web"]);
+    for words in [
+        "the DATABASE_URL that it had, which link had not set for this cluster, was replaced",
+        "its DATABASE_READ_URL stays, which link had not set for this cluster",
+        "vd pg:unlink <that cluster> clowk-lp/web",
+    ] {
+        assert!(moved.contains(words), "{moved}");
+    }
+    world.vd_ok(&["pg:unlink", "clowk-lp/db", "clowk-lp/web"]);
+    assert_eq!(web(&world, READ), "");
+    assert!(web(&world, WRITE).contains("@db18-0."));
+}
+
+/// The port is a field like others: what link had set is still recognised as its own.
+#[test]
+fn after_a_change_of_the_port_the_urls_are_still_link_s() {
+    let world = World::with_cluster(2);
+    world.vd_ok(&[&LINK[..], &["--reads"]].concat());
+    world.apply(&cluster(2, "port = 6543"));
+    world.vd_ok(&["pg:unlink", "clowk-lp/db", "clowk-lp/web"]);
+    assert_eq!(
+        (web(&world, WRITE), web(&world, READ)),
+        (String::new(), String::new())
+    );
 }
 
 #[test]
@@ -289,6 +325,20 @@ fn by_hand_the_environment_names_the_controller() {
     let error = run(plugin().args(link)).error();
     assert!(error.starts_with("no controller is known"), "{error}");
     let url = world.platform.url();
-    let answer = run(plugin().env("VOODU_CONTROLLER_URL", url).args(link));
-    assert_eq!(answer.actions().len(), 2);
+    // Nobody would carry out what it answers, and the URL in that holds the password.
+    for (command, arguments) in [
+        ("link", &["clowk-lp/db", "clowk-lp/web"][..]),
+        ("unlink", &["clowk-lp/db", "clowk-lp/web"]),
+        ("expose", &["clowk-lp/db"]),
+        ("unexpose", &["clowk-lp/db"]),
+    ] {
+        let mut plugin = plugin();
+        let answer = run(plugin
+            .env("VOODU_CONTROLLER_URL", url)
+            .arg(command)
+            .args(arguments));
+        assert!(!answer.stdout.contains("postgres://"), "{answer:?}");
+        let typed = format!("run it as vd pg:{command} {}", arguments.join(" "));
+        assert!(answer.error().contains(&typed), "{command}");
+    }
 }

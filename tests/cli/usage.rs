@@ -12,7 +12,7 @@ fn an_unknown_command_is_a_usage_error() {
     assert_eq!(document["status"], "error");
     let error = document["error"].as_str().unwrap();
     assert!(
-        error.contains("exapnd") && error.contains("--help"),
+        error.contains("exapnd") && error.ends_with("see vd postgres:help"),
         "{error}"
     );
     assert_eq!(answer.stderr, "");
@@ -39,8 +39,7 @@ fn an_unknown_flag_or_argument_is_a_usage_error() {
 fn a_missing_argument_is_named() {
     let answer = run(plugin().args(["link", "clowk-lp/db"]));
     assert_eq!(answer.code, 2);
-    let error =
-        "the following required arguments were not provided: <CONSUMER>; see voodu-postgres --help";
+    let error = "the following required arguments were not provided: <CONSUMER>; see vd postgres:link --help";
     assert_eq!(answer.document()["error"], error);
 }
 
@@ -48,7 +47,7 @@ fn a_missing_argument_is_named() {
 fn no_command_says_where_to_look() {
     let answer = run(&mut plugin());
     assert_eq!(answer.code, 2);
-    let error = "no command given; see voodu-postgres --help";
+    let error = "no command given; see vd postgres:help";
     assert_eq!(answer.document()["error"], error);
 }
 

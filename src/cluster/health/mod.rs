@@ -12,8 +12,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::condition::Condition;
+use crate::cluster::survey::State as Container;
 use crate::model::age::Age;
 use crate::model::byte_size::ByteSize;
+use crate::model::ordinal::Ordinal;
 use crate::model::topology_record::State;
 
 /// A handover takes less than a second, and a maintenance is watched by whoever began it.
@@ -121,16 +123,32 @@ impl Check<'_> {
         }
     }
 
+    fn without_a_writer(&self, recorded: Ordinal) -> String {
+        let (reference, survey) = (self.reference(), &self.condition.survey);
+        let container = self.condition.cluster.reference.container(recorded);
+        let state = survey.pod(recorded).map(|pod| &pod.state);
+        let first = match state {
+            Some(Container::Running) => {
+                format!("see what pod {recorded}, the primary, does: docker logs {container}")
+            }
+            Some(Container::Paused) => format!("run docker unpause {container}, the primary"),
+            _ => format!("start pod {recorded}, the primary: docker start {container}"),
+        };
+        if survey.pods.len() < 2 {
+            return first;
+        }
+        format!(
+            "{first}; or promote another one: vd pg:promote {reference} --replica <ordinal> --force"
+        )
+    }
+
     fn writers(&self) -> Option<Problem> {
-        let reference = self.reference();
         let writable: Vec<_> = self.condition.survey.writable().collect();
         let recorded = self.condition.recorded_primary();
         match &writable[..] {
             [] => Some(Problem::new(
                 "no pod accepts writes",
-                format!(
-                    "start pod {recorded}, the primary, or promote another one: vd pg:promote {reference} --replica <ordinal> --force"
-                ),
+                self.without_a_writer(recorded),
             )),
             [only] if only.ordinal == recorded => None,
             [only] => Some(Problem::new(

@@ -13,6 +13,7 @@ use crate::postgres::inventory::Database;
 pub(super) fn of(facts: &Facts<'_>) -> String {
     let reference = &facts.condition.cluster.reference;
     let headline = match facts.problems.len() {
+        0 if facts.condition.is_in_motion() => format!("{reference}: {}\n", motion(facts)),
         0 => format!("{reference}: all is well\n"),
         1 => format!("{reference}: 1 problem\n"),
         many => format!("{reference}: {many} problems\n"),
@@ -32,6 +33,9 @@ pub(super) fn of(facts: &Facts<'_>) -> String {
 /// One line for a check that found nothing.
 pub(super) fn summary(facts: &Facts<'_>) -> String {
     let condition = &facts.condition;
+    if condition.is_in_motion() {
+        return motion(facts);
+    }
     let standbys = condition.survey.pods.len().saturating_sub(1);
     let standbys = match standbys {
         0 => "no standby".to_owned(),
@@ -43,6 +47,11 @@ pub(super) fn summary(facts: &Facts<'_>) -> String {
         condition.recorded_primary(),
         last_backup(facts)
     )
+}
+
+/// That the pods are changing their roles, for a time in which that is nothing to worry about.
+fn motion(facts: &Facts<'_>) -> String {
+    format!("changing right now: {}", record(&facts.condition))
 }
 
 fn rest(facts: &Facts<'_>) -> Vec<Vec<String>> {
