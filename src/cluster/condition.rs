@@ -12,6 +12,7 @@ use crate::cluster::survey::{PodReport, Survey};
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
+use crate::model::secret::Secret;
 use crate::model::topology_record::{State, TopologyRecord};
 use crate::postgres::fresh_login::FreshLogin;
 use crate::postgres::inventory::{INVENTORY, Inventory};
@@ -26,8 +27,9 @@ pub(crate) struct Condition<'a> {
     pub(crate) record: RecordSeen,
     /// How long ago the record was changed.
     pub(crate) record_age: Option<Duration>,
-    /// Whether the password in the config opens the primary; not tried without one.
+    /// Whether the passwords in the config open the primary; not tried without one.
     pub(crate) login: Option<FreshLogin>,
+    pub(crate) replication_login: Option<FreshLogin>,
 }
 
 /// What there is of a record.
@@ -42,24 +44,38 @@ pub(crate) enum RecordSeen {
 }
 
 impl<'a> Condition<'a> {
-    /// Asks all pods at once, and meanwhile tries the password.
+    /// Asks all pods at once, and meanwhile tries the passwords.
     pub(crate) fn examine(
         cluster: &'a Cluster,
         docker: Docker<'_>,
         now: SystemTime,
     ) -> Result<Self, Failure> {
-        let (survey, login) = thread::scope(|scope| {
-            let login = scope.spawn(|| try_password(cluster, docker));
+        let (deployed, bucket) = (&cluster.deployed, &cluster.bucket);
+        let superuser = Login::to(deployed);
+        let replication = Login {
+            user: &deployed.replication_user,
+            ..superuser
+        };
+        let (survey, logins) = thread::scope(|scope| {
+            let attempts = [
+                (superuser, bucket.password.as_ref()),
+                (replication, bucket.replication_password.as_ref()),
+            ];
+            let logins = attempts.map(|(login, password)| {
+                scope.spawn(move || try_password(cluster, docker, login, password))
+            });
             let survey = Survey::take_with(cluster, docker, INVENTORY);
-            (survey, login.join())
+            // A thread of ours does not panic.
+            (survey, logins.map(|login| login.join().ok().flatten()))
         });
+        let [login, replication_login] = logins;
         let survey = survey?;
         Ok(Self {
             inventories: inventories(&survey),
             record: RecordSeen::of(cluster),
             record_age: cluster.record_age(now),
-            // A thread of ours does not panic.
-            login: login.ok().flatten(),
+            login,
+            replication_login,
             survey,
             cluster,
         })
@@ -114,11 +130,14 @@ impl<'a> Condition<'a> {
     }
 }
 
-fn try_password(cluster: &Cluster, docker: Docker<'_>) -> Option<FreshLogin> {
-    let password = cluster.bucket.password.as_ref()?;
+fn try_password(
+    cluster: &Cluster,
+    docker: Docker<'_>,
+    login: Login<'_>,
+    password: Option<&Secret>,
+) -> Option<FreshLogin> {
     let container = cluster.reference.container(cluster.recorded_primary());
-    let login = Login::to(&cluster.deployed);
-    Some(FreshLogin::attempt(docker, &container, login, password))
+    Some(FreshLogin::attempt(docker, &container, login, password?))
 }
 
 fn inventories(survey: &Survey) -> BTreeMap<Ordinal, Inventory> {

@@ -74,7 +74,39 @@ pub(crate) fn relink(
     relinked
 }
 
+/// The applications that do not have the URLs that they asked for, and what gives each its own: a
+/// promotion or a rotation did not come to its end there.
+pub(crate) fn outdated(
+    controller: &dyn Controller,
+    consumers: &Consumers,
+    wiring: &Wiring<'_>,
+) -> Vec<(ResourceRef, String)> {
+    let mut outdated = Vec::new();
+    for (consumer, reads) in consumers.iter() {
+        match Current::ask(controller, consumer) {
+            Ok(current) if current.lacks(wiring, reads) => {
+                outdated.push((consumer.clone(), link(wiring, consumer, reads)));
+            }
+            Err(error) if error.is_silence() => break,
+            Ok(_) | Err(_) => {}
+        }
+    }
+    outdated
+}
+
 impl Current {
+    /// Whether a URL that is link's to set is missing or not today's.
+    fn lacks(&self, wiring: &Wiring<'_>, reads: Reads) -> bool {
+        let Some(application) = &self.application else {
+            return false;
+        };
+        let changes = wiring.changes(&self.own, reads);
+        let is_links = |variable| wiring.origin(&self.own, variable) != Origin::Operator;
+        changes
+            .iter()
+            .any(|(variable, _)| is_links(variable) && !application.sets_itself(variable))
+    }
+
     fn ask(controller: &dyn Controller, consumer: &ResourceRef) -> Result<Self, Error> {
         Ok(Self {
             application: Application::find(controller, consumer)?,

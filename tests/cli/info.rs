@@ -104,6 +104,36 @@ fn a_check_that_finds_something_exits_1_with_one_line_each() {
     );
 }
 
+/// A promotion or a rotation whose reply got lost leaves applications behind, whatever healed the
+/// config since.
+#[test]
+fn an_application_that_was_left_behind_is_named() {
+    let world = World::with_cluster(3);
+    world.vd_ok(&["pg:link", "clowk-lp/db", "clowk-lp/web", "--reads"]);
+    assert_eq!(check(&world, &[]).0, 0);
+    let url = world.value("clowk-lp", "web", "DATABASE_URL").unwrap();
+    let expected = "clowk-lp/web does not have the URLs of today; give it those with vd pg:link clowk-lp/db clowk-lp/web --reads";
+    let older = url.replace("db-0.", "db-2.");
+    for (value, code) in [
+        (&older[..], 1),
+        ("", 1),
+        ("postgres://mine@elsewhere/x", 0),
+        (&url, 0),
+    ] {
+        world.seed("clowk-lp", "web", "DATABASE_URL", value);
+        let (status, lines) = check(&world, &[]);
+        assert_eq!(status, code, "{lines:?}");
+        assert_eq!(
+            lines.iter().any(|line| line == expected),
+            code == 1,
+            "{lines:?}"
+        );
+    }
+    let other_port = url.replace(":5432/", ":5431/");
+    world.seed("clowk-lp", "web", "DATABASE_URL", &other_port);
+    assert_eq!(check(&world, &[]).1, [expected]);
+}
+
 #[test]
 fn by_hand_the_check_is_the_same() {
     let world = World::with_cluster(2);

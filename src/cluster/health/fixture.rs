@@ -82,6 +82,7 @@ pub(super) fn healthy(cluster: &Cluster) -> Condition<'_> {
         record: RecordSeen::Ours,
         record_age: Some(Duration::from_secs(3_600)),
         login: Some(FreshLogin::Accepted),
+        replication_login: Some(FreshLogin::Accepted),
         cluster,
     }
 }

@@ -108,7 +108,22 @@ impl Check<'_> {
             ));
         }
         problems.extend(self.password());
+        problems.extend(self.replication_password());
         problems
+    }
+
+    /// The standbys that stream know the right one; a pod that is made anew knows this one only.
+    fn replication_password(&self) -> Option<Problem> {
+        let reference = self.reference();
+        (self.condition.replication_login == Some(FreshLogin::WrongPassword)).then(|| {
+            Problem::new(
+                format!(
+                    "{} in the config is not the one that the server takes, and a new pod could not copy the primary",
+                    keys::REPLICATION_PASSWORD
+                ),
+                format!("set a new one with vd pg:new-password {reference} --replication"),
+            )
+        })
     }
 
     fn password(&self) -> Option<Problem> {

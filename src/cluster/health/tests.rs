@@ -143,6 +143,12 @@ fn the_password_in_the_config_must_open_the_primary() {
         ],
     );
     case(
+        |condition| condition.replication_login = Some(FreshLogin::WrongPassword),
+        &[
+            "POSTGRES_REPLICATION_PASSWORD in the config is not the one that the server takes, and a new pod could not copy the primary; set a new one with vd pg:new-password s/db --replication",
+        ],
+    );
+    case(
         |condition| condition.login = None,
         &["POSTGRES_PASSWORD is missing"],
     );

@@ -1,5 +1,6 @@
 //! `info`: what a cluster is right now, and what is wrong with it.
 
+mod applications;
 mod backup;
 mod document;
 mod pods;
@@ -12,6 +13,7 @@ use crate::cluster::condition::Condition;
 use crate::cluster::health::{Problem, problems};
 use crate::commands::args::OutputArgs;
 use crate::context::{Caller, Context};
+use crate::controller::Controller;
 use crate::docker::engine::Docker;
 use crate::model::byte_size::ByteSize;
 use crate::model::consumers::Consumers;
@@ -71,7 +73,7 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
-        let facts = self.facts(&cluster, context)?;
+        let facts = self.facts(&cluster, &*session.controller, context)?;
         if self.check {
             return facts.checked(&session.caller);
         }
@@ -80,7 +82,12 @@ impl Args {
     }
 
     /// The pods are asked while the backups are listed.
-    fn facts<'a>(&self, cluster: &'a Cluster, context: &Context<'_>) -> anyhow::Result<Facts<'a>> {
+    fn facts<'a>(
+        &self,
+        cluster: &'a Cluster,
+        controller: &dyn Controller,
+        context: &Context<'_>,
+    ) -> anyhow::Result<Facts<'a>> {
         let (docker, time) = (context.docker(), (context.now)());
         let consumers = cluster.consumers()?;
         let (condition, catalog) = std::thread::scope(|scope| {
@@ -92,6 +99,7 @@ impl Args {
             catalog.unwrap_or_else(|_| Err(anyhow::anyhow!("listing the backups failed")));
         let (condition, now) = (condition?, Timestamp::from(time));
         let mut problems = problems(&condition, self.max_lag);
+        problems.extend(applications::problems(controller, cluster, &consumers));
         problems.extend(backup::problem(
             &self.cluster,
             &catalog,

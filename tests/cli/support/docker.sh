@@ -90,6 +90,10 @@ case "$*" in
   "ps --no-trunc"*) cat "$here/published" ;;
   "inspect "*"{{.Image}}"*) echo sha256:1234 ;;
   "inspect --type container --format "*) inspected "${@:6}" ;;
+  "exec -i -e PGPASSWORD "*"--username=replicator "*)
+    cat "$here/replication-login" >&2
+    [ ! -s "$here/replication-login" ] || exit 2
+    ;;
   "exec -i -e PGPASSWORD "*)
     cat "$here/login" >&2
     [ ! -s "$here/login" ] || exit 2

@@ -48,6 +48,7 @@ impl World {
     /// The pods run, pod 0 as the primary, and the others stream from it.
     pub(crate) fn forms(&self, replicas: u16) {
         self.prepare("login", "");
+        self.prepare("replication-login", "");
         self.prepare("alter", "");
         self.prepare("verifier", VERIFIER);
         self.prepare("cluster_id", "0123456789abcdef0123456789abcdef");
