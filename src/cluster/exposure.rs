@@ -43,12 +43,9 @@ impl Exposure {
             .unwrap_or(Self::Operators)
     }
 
-    /// What gets a cluster there from what is deployed. The block's own ports stay.
-    pub(crate) fn actions(&self, cluster: &Cluster) -> Vec<Action> {
-        let flag = match self {
-            Self::Public => "true",
-            Self::Loopback | Self::Operators => "",
-        };
+    /// What gets a cluster there from what is deployed, with that value of the flag. The block's own
+    /// ports stay.
+    pub(crate) fn actions(&self, cluster: &Cluster, flag: &str) -> Vec<Action> {
         let flag = cluster.bookkeeping(vec![(keys::EXPOSE_PUBLIC, flag.to_owned())]);
         let deployed = Self::of(cluster);
         let ports = self.ports(cluster.deployed.port);

@@ -37,7 +37,7 @@ impl Args {
             check_host_port(&cluster, context.docker())?;
         }
         let message = message(&cluster, &deployed);
-        Reply::dispatch(message, Exposure::Public.actions(&cluster))
+        Reply::dispatch(message, Exposure::Public.actions(&cluster, "true"))
     }
 }
 

@@ -4,6 +4,8 @@ use crate::cluster::Cluster;
 use crate::cluster::exposure::Exposure;
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
+use crate::controller::Layers;
+use crate::model::bucket::keys;
 use crate::model::resource_ref::ResourceRef;
 use crate::output::Reply;
 
@@ -28,15 +30,24 @@ impl Args {
         session.check_caller(&format!("vd pg:unexpose {}", self.cluster))?;
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
         let reference = &self.cluster;
+        // A key of the scope can only be overruled, not taken away.
+        let own = session.controller.config(reference, Layers::Own)?;
+        let of_scope = cluster.bucket.exposed && !own.contains_key(keys::EXPOSE_PUBLIC);
+        let flag = if of_scope { "false" } else { "" };
         let message = match Exposure::of(&cluster) {
             Exposure::Loopback => format!("{reference} is not exposed"),
-            Exposure::Public => {
+            Exposure::Public if cluster.bucket.exposed => {
                 format!("{reference} is on the loopback interface only; its pod restarts once")
             }
+            Exposure::Public => format!(
+                "{reference} is on the loopback interface only; its pod restarts once\n  \
+                 {} did not publish it: if the block's own ports did, take them out there, or the next apply publishes it again",
+                keys::EXPOSE_PUBLIC
+            ),
             Exposure::Operators => format!(
                 "{reference}: its block sets ports itself, and those stay; change them there and apply"
             ),
         };
-        Reply::dispatch(message, Exposure::Loopback.actions(&cluster))
+        Reply::dispatch(message, Exposure::Loopback.actions(&cluster, flag))
     }
 }

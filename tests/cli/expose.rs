@@ -102,6 +102,32 @@ fn ports_of_the_block_s_own_stay() {
     assert_eq!(ports(&world), json!([format!("127.0.0.1:15432:{port}")]));
 }
 
+/// An apply of the same block would publish the database again.
+#[test]
+fn what_else_publishes_it_is_said_or_overruled() {
+    let (world, block, port) = world(1);
+    let own = format!("\nports = [\"0.0.0.0:{port}:{port}\"]\n}}");
+    world.apply(&block.replace("\n}", &own));
+    let exposed = |world: &World| {
+        let info = ["info", "clowk-lp/db", "--json"];
+        world.answer(&info).document()["exposed"].clone()
+    };
+    assert_eq!(exposed(&world), true);
+    let printed = world.vd_ok(&UNEXPOSE);
+    assert!(printed.contains("take them out there"), "{printed}");
+    assert_eq!(ports(&world), json!([port.to_string()]));
+    assert_eq!(exposed(&world), false);
+
+    let (world, block, port) = self::world(1);
+    world.seed("clowk-lp", "", FLAG, "true");
+    world.apply(&block);
+    assert_eq!(ports(&world), json!([format!("0.0.0.0:{port}:{port}")]));
+    world.vd_ok(&UNEXPOSE);
+    assert_eq!(world.value("clowk-lp", "db", FLAG).unwrap(), "false");
+    world.apply(&block);
+    assert_eq!(ports(&world), json!([port.to_string()]));
+}
+
 #[test]
 fn without_docker_s_word_nothing_is_done() {
     let (world, _, _) = world(1);

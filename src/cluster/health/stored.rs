@@ -104,7 +104,7 @@ impl Check<'_> {
                     "{} is set in the config, and the pods are not exposed",
                     keys::EXPOSE_PUBLIC
                 ),
-                format!("run vd pg:expose {reference} or vd pg:unexpose {reference} again"),
+                format!("run vd pg:expose {reference} or vd pg:unexpose {reference} again (ports in the block win over the key)"),
             ));
         }
         problems.extend(self.password());

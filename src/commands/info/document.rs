@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Facts, pods, text};
 use crate::cluster::condition::{Condition, RecordSeen};
+use crate::cluster::exposure::Exposure;
 use crate::cluster::survey::PodReport;
 use crate::model::consumers::Reads;
 use crate::model::topology_record::State;
@@ -38,7 +39,7 @@ pub(super) fn of(facts: &Facts<'_>) -> Value {
         "replication_user": deployed.replication_user.to_string(),
         "pods": pods,
         "consumers": consumers(facts),
-        "exposed": cluster.bucket.exposed,
+        "exposed": Exposure::of(cluster) == Exposure::Public,
         "ports": deployed.ports,
         "last_backup": last_backup(facts),
         "databases": databases(condition),
