@@ -65,7 +65,7 @@ impl Cluster {
             None => None,
         };
         Ok(Self {
-            bucket: Bucket::read(&config, reference)?,
+            bucket: Bucket::of_running(&config, reference),
             // Another cluster's record says nothing about this one.
             record: record.filter(|record| record.cluster == deployed.cluster_id),
             reference: reference.clone(),
@@ -111,6 +111,11 @@ impl Cluster {
         }
     }
 
+    /// Whether each key of the config is what the next apply expects there.
+    pub(crate) fn check_config(&self) -> Result<()> {
+        Bucket::read(&self.config, &self.reference).map(drop)
+    }
+
     /// The linked applications.
     pub(crate) fn consumers(&self) -> Result<Consumers> {
         Consumers::read(&self.vars())
@@ -120,12 +125,13 @@ impl Cluster {
     pub(crate) fn connection(&self) -> Result<Connection<'_>> {
         let password = self.bucket.password.as_ref().ok_or_else(|| {
             let (cluster, key) = (&self.reference, keys::PASSWORD);
-            Refusal::new(
+            let unusable = self.vars().secret(key).err();
+            unusable.unwrap_or_else(|| Refusal::new(
                 format!("{cluster}: {key} is missing in the config"),
                 format!(
                     "put it back with vd config {cluster} set {key}=…, or run vd pg:new-password {cluster}"
                 ),
-            )
+            ))
         })?;
         Ok(Connection {
             user: &self.deployed.user,

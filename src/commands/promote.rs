@@ -16,6 +16,7 @@ use crate::context::{Caller, Context};
 use crate::controller::Controller;
 use crate::model::byte_size::ByteSize;
 use crate::model::ordinal::Ordinal;
+use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
 use crate::model::topology::Topology;
 use crate::output::Reply;
@@ -128,10 +129,17 @@ impl Args {
     }
 
     /// The applications' URLs with the pod as the primary. What stands in their way is known
-    /// before anything changes.
+    /// before anything changes, and does not stop one that is forced.
     fn relink(&self, controller: &dyn Controller, cluster: &Cluster) -> anyhow::Result<Relinked> {
+        let consumers = cluster.consumers();
+        let known = consumers.and_then(|consumers| Ok((cluster.connection()?, consumers)));
+        let (connection, consumers) = match known {
+            Ok(known) => known,
+            Err(refusal) if self.risk.force => return Ok(unlinked(&refusal)),
+            Err(refusal) => return Err(refusal.into()),
+        };
         let wiring = Wiring {
-            connection: cluster.connection()?,
+            connection,
             topology: Topology::new(
                 self.cluster.clone(),
                 cluster.deployed.replicas,
@@ -143,7 +151,7 @@ impl Args {
         } else {
             Restart::Rolling
         };
-        Ok(relink(controller, &cluster.consumers()?, &wiring, restart))
+        Ok(relink(controller, &consumers, &wiring, restart))
     }
 
     fn wish(&self) -> Wish {
@@ -211,5 +219,16 @@ impl Args {
             container: members.container(old),
             only_there: Divergence::of(members, old, self.replica),
         }
+    }
+}
+
+/// No URLs for anybody, and why.
+fn unlinked(refusal: &Refusal) -> Relinked {
+    Relinked {
+        notes: vec![format!(
+            "the applications keep the URLs that they have: {refusal}; {}",
+            refusal.next()
+        )],
+        ..Relinked::default()
     }
 }

@@ -1,11 +1,10 @@
 //! `unlink`: takes back what `link` gave.
 
 use crate::cluster::Cluster;
-use crate::cluster::wiring::{Origin, Wiring};
+use crate::cluster::wiring::{Marks, Origin};
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
 use crate::controller::Layers;
-use crate::model::connection::{READ_URL, WRITE_URL};
 use crate::model::resource_ref::ResourceRef;
 use crate::output::Reply;
 use crate::wire::action::{Action, Restart};
@@ -37,12 +36,9 @@ impl Args {
         session.check_caller(&format!("vd pg:unlink {} {}", self.cluster, self.consumer))?;
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
         let own = session.controller.config(&self.consumer, Layers::Own)?;
-        let wiring = Wiring::of(&cluster)?;
-        let ours = wiring.of_link(&own);
-        let kept: Vec<_> = [WRITE_URL, READ_URL]
-            .into_iter()
-            .filter(|variable| wiring.origin(&own, variable) == Origin::Operator)
-            .collect();
+        let marks = Marks::of(&cluster);
+        let ours = marks.with(Origin::Link, &own);
+        let kept = marks.with(Origin::Operator, &own);
         let mut consumers = cluster.consumers()?;
         let was_linked = consumers.get(&self.consumer).is_some();
         consumers.unlink(&self.consumer);

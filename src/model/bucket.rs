@@ -74,6 +74,25 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Reads the bucket of a cluster that runs. What somebody spoilt there by hand counts as not
+    /// there: the commands that put it right have to go on, and `info` names it.
+    pub(crate) fn of_running(config: &Map<String, Value>, cluster: &ResourceRef) -> Self {
+        let vars = Vars { config, cluster };
+        Self {
+            password: vars.secret(keys::PASSWORD).ok().flatten(),
+            replication_password: vars.secret(keys::REPLICATION_PASSWORD).ok().flatten(),
+            cluster_id: vars.parsed(keys::CLUSTER_ID, "").ok().flatten(),
+            primary: vars.parsed(keys::PRIMARY_ORDINAL, "").ok().flatten(),
+            initial_primary: vars.parsed(keys::INITIAL_PRIMARY, "").ok().flatten(),
+            exposed: vars.exposed().unwrap_or_default(),
+            has_backup_keep: vars
+                .text(keys::BACKUP_KEEP)
+                .is_ok_and(|keep| keep.is_some()),
+        }
+    }
+}
+
 /// The variables of a cluster's bucket.
 pub(crate) struct Vars<'a> {
     pub(crate) config: &'a Map<String, Value>,
@@ -96,10 +115,27 @@ impl Vars<'_> {
         }
     }
 
-    fn secret(&self, key: &str) -> Result<Option<Secret>> {
-        self.text(key)?
-            .map(|text| Secret::chosen(&format!("{key} in the config"), text))
-            .transpose()
+    /// A password that the pods can take.
+    pub(crate) fn secret(&self, key: &str) -> Result<Option<Secret>> {
+        let Some(text) = self.text(key)? else {
+            return Ok(None);
+        };
+        let secret = Secret::chosen(&format!("{key} in the config"), text);
+        secret.map(Some).map_err(|refusal| {
+            let (cluster, flag) = (
+                self.cluster,
+                match key {
+                    keys::REPLICATION_PASSWORD => " --replication",
+                    _ => "",
+                },
+            );
+            Refusal::new(
+                refusal.to_string(),
+                format!(
+                    "vd pg:new-password {cluster}{flag} sets another one; before the first apply: vd config {cluster} set {key}=…"
+                ),
+            )
+        })
     }
 
     /// A key's value as what it should be; garbage is refused.
@@ -156,6 +192,18 @@ mod tests {
         let bucket = read(&json!({})).unwrap();
         assert!(bucket.password.is_none() && bucket.cluster_id.is_none());
         assert!(!bucket.exposed && !bucket.has_backup_keep);
+    }
+
+    #[test]
+    fn of_a_running_cluster_garbage_is_not_there() {
+        let config = json!({
+            keys::PASSWORD: " hunter2", keys::REPLICATION_PASSWORD: 5, keys::CLUSTER_ID: "x",
+            keys::PRIMARY_ORDINAL: "one", keys::EXPOSE_PUBLIC: "yes",
+        });
+        let cluster = ResourceRef::new("clowk-lp", "db").unwrap();
+        let bucket = Bucket::of_running(config.as_object().unwrap(), &cluster);
+        assert!(bucket.password.is_none() && bucket.replication_password.is_none());
+        assert!(bucket.cluster_id.is_none() && bucket.primary.is_none() && !bucket.exposed);
     }
 
     #[test]

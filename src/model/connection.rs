@@ -90,25 +90,30 @@ impl Connection<'_> {
     fn address(&self, host: &str) -> String {
         format!("{}:{}", percent::encode(host), self.port)
     }
+}
 
-    /// Whether `link` could have set that URL, with this password or an earlier one, at this port
-    /// or an earlier one, and whoever was primary then.
-    pub(crate) fn is_from_link(&self, cluster: &ResourceRef, url: &str) -> bool {
-        let parts = || {
-            let (login, place) = url.strip_prefix(SCHEME)?.split_once('@')?;
-            let (user, _) = login.split_once(':')?;
-            let (place, query) = place.split_once('?').unwrap_or((place, ""));
-            let (hosts, database) = place.split_once('/')?;
-            Some((user, hosts, database, query))
-        };
-        let Some((user, hosts, database, query)) = parts() else {
-            return false;
-        };
-        user == percent::encode(self.user.as_str())
-            && database == percent::encode(self.database.as_str())
-            && matches!(query, "" | ANY | BALANCED)
-            && hosts.split(',').all(|host| is_pod(cluster, host))
-    }
+/// Whether `link` could have set that URL for a cluster with that superuser and database, with
+/// today's password and port or earlier ones, and whoever was primary then.
+pub(crate) fn is_from_link(
+    cluster: &ResourceRef,
+    user: &PgIdentifier,
+    database: &PgIdentifier,
+    url: &str,
+) -> bool {
+    let parts = || {
+        let (login, place) = url.strip_prefix(SCHEME)?.split_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        let (place, query) = place.split_once('?').unwrap_or((place, ""));
+        let (hosts, database) = place.split_once('/')?;
+        Some((user, hosts, database, query))
+    };
+    let Some((found, hosts, place, query)) = parts() else {
+        return false;
+    };
+    found == percent::encode(user.as_str())
+        && place == percent::encode(database.as_str())
+        && matches!(query, "" | ANY | BALANCED)
+        && hosts.split(',').all(|host| is_pod(cluster, host))
 }
 
 /// `db-1.clowk-lp.voodu:5432`, with any ordinal and any port.
@@ -137,6 +142,10 @@ mod tests {
             port: NonZeroU16::new(5433).unwrap(),
         };
         act(&connection, &ResourceRef::new("Clowk-LP", "db").unwrap())
+    }
+
+    fn ours(connection: &Connection<'_>, cluster: &ResourceRef, url: &str) -> bool {
+        is_from_link(cluster, connection.user, connection.database, url)
     }
 
     fn topology(cluster: &ResourceRef, replicas: u16, primary: &str) -> Topology {
@@ -197,7 +206,7 @@ mod tests {
                 "postgres://appuser:x@db-x.clowk-lp.voodu:5433/appdata",
                 "postgres://appuser:x@db-0.clowk-lp.voodu:5433,example.org:5433/appdata",
             ] {
-                assert!(!connection.is_from_link(cluster, url), "{url}");
+                assert!(!ours(connection, cluster, url), "{url}");
             }
         });
     }
@@ -206,7 +215,7 @@ mod tests {
     fn a_url_from_before_the_port_was_changed_is_ours() {
         with("x", |connection, cluster| {
             let old = "postgres://appuser:x@db-0.clowk-lp.voodu:5432,db-1.clowk-lp.voodu:5432/appdata?target_session_attrs=any";
-            assert!(connection.is_from_link(cluster, old));
+            assert!(ours(connection, cluster, old));
         });
     }
 
@@ -235,7 +244,7 @@ mod tests {
             });
             with("new", |connection, cluster| {
                 for url in [&urls.write, urls.read.as_ref().unwrap()] {
-                    prop_assert!(connection.is_from_link(cluster, url.expose()));
+                    prop_assert!(ours(connection, cluster, url.expose()));
                 }
                 Ok(())
             })?;

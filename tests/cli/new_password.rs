@@ -49,6 +49,61 @@ fn linked(replicas: u16) -> World {
     world
 }
 
+/// What mends it must not be kept from running by what is broken.
+#[test]
+fn a_config_that_somebody_spoilt_is_named_and_does_not_stop_its_repair() {
+    let world = linked(3);
+    world.seed("clowk-lp", "db", "POSTGRES_PASSWORD", "blank ");
+    world.seed("clowk-lp", "db", "PG_EXPOSE_PUBLIC", "yes");
+    for words in [
+        &["info", "clowk-lp/db"][..],
+        &["psql", "clowk-lp/db"],
+        &["promote", "clowk-lp/db", "--replica", "0", "--dry-run"],
+    ] {
+        let answer = world.answer(words);
+        let is_promote = words[0] == "promote";
+        // New URLs cannot be made without a password, and that is said before anything changes.
+        assert_eq!(answer.code, i32::from(is_promote), "{answer:?}");
+    }
+    let forced = [
+        "promote",
+        "clowk-lp/db",
+        "--replica",
+        "0",
+        "--dry-run",
+        "--force",
+    ];
+    let outlook = world.answer(&forced).data()["message"].to_string();
+    assert!(
+        outlook.contains(
+            "the applications keep the URLs that they have: POSTGRES_PASSWORD in the config"
+        ),
+        "{outlook}"
+    );
+    let info = world.vd_ok(&["pg:info", "clowk-lp/db"]);
+    assert!(
+        info.contains("POSTGRES_PASSWORD in the config: the password starts or ends with a blank")
+            && info.contains("vd pg:new-password clowk-lp/db sets another one"),
+        "{info}"
+    );
+    let link = ["link", "clowk-lp/db", "clowk-lp/web"];
+    let refusal = world.refused(
+        &link,
+        "POSTGRES_PASSWORD in the config: the password starts",
+    );
+    assert!(
+        refusal.contains("vd pg:new-password clowk-lp/db"),
+        "{refusal}"
+    );
+    let (lines, ..) = actions(&world, &SUPERUSER);
+    assert_eq!(lines[0], "config_set db POSTGRES_PASSWORD true");
+    world.vd_ok(&["pg:unexpose", "clowk-lp/db"]);
+    assert_eq!(world.value("clowk-lp", "db", "PG_EXPOSE_PUBLIC"), None);
+    world.seed("clowk-lp", "db", "POSTGRES_PASSWORD", "");
+    world.vd_ok(&["pg:unlink", "clowk-lp/db", "clowk-lp/web"]);
+    assert_eq!(world.value("clowk-lp", "web", "DATABASE_URL"), None);
+}
+
 #[test]
 fn the_role_comes_first_then_the_config_the_applications_and_the_pods() {
     let world = linked(3);

@@ -71,6 +71,9 @@ impl Check<'_> {
     pub(super) fn config(&self) -> Vec<Problem> {
         let (condition, cluster) = (self.condition, self.condition.cluster);
         let reference = &cluster.reference;
+        if let Err(refusal) = cluster.check_config() {
+            return vec![Problem::new(refusal.to_string(), refusal.next())];
+        }
         let mut problems = Vec::new();
         let recorded = condition.record().map(|record| record.primary);
         let mirror = cluster
