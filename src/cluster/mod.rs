@@ -4,6 +4,7 @@ pub(crate) mod application;
 pub(crate) mod condition;
 pub(crate) mod divergence;
 pub(crate) mod exposure;
+mod first_boot;
 pub(crate) mod handover;
 pub(crate) mod health;
 pub(crate) mod members;

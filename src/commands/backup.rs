@@ -61,7 +61,8 @@ impl Args {
         };
         let docker = context.docker();
         let container = cluster.running(docker, pod)?.container;
-        let server = Source::ask(Psql::new(docker, &container, Login::to(&cluster.deployed)))?;
+        let server = Source::ask(Psql::new(docker, &container, Login::to(&cluster.deployed)));
+        let server = cluster.answered(&container, server)?;
         check_role(&cluster, pod, &server)?;
         let binary = (context.binary)().context("find the plugin itself")?;
         let plan = Plan {

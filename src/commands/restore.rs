@@ -59,7 +59,11 @@ impl Args {
             "{reference}: this stops every pod and replaces all data of all databases"
         ))?;
         let session = context.session()?;
-        let cluster = Cluster::load(&*session.controller, reference)?;
+        let mut cluster = Cluster::load(&*session.controller, reference)?;
+        let docker = context.docker();
+        if cluster.record.is_none() {
+            cluster.await_first_boot(docker)?;
+        }
         check_no_handover(&cluster)?;
         let directory = place::directory(&cluster)?;
         if cluster.record.is_none() {
@@ -69,7 +73,6 @@ impl Args {
             );
             return Err(refusal.into());
         }
-        let docker = context.docker();
         let primary = cluster.topology()?.primary();
         check_pod(&cluster, primary, docker)?;
         let binary = (context.binary)().context("find the plugin itself")?;

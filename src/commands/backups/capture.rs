@@ -63,7 +63,8 @@ impl Args {
         let docker = context.docker();
         let container = cluster.running(docker, pod)?.container;
         let login = Login::to(&cluster.deployed);
-        let source = Source::ask(Psql::new(docker, &container, login))?;
+        let source = Source::ask(Psql::new(docker, &container, login));
+        let source = cluster.answered(&container, source)?;
         check_role(&cluster, pod, &source)?;
         let plan = Plan {
             cluster: &cluster,

@@ -75,10 +75,11 @@ impl Args {
             "{cluster}: a restore replaces what the database has of the dump's objects"
         ))?;
         let session = context.session()?;
-        let cluster = Cluster::load(&*session.controller, cluster)?;
+        let mut cluster = Cluster::load(&*session.controller, cluster)?;
+        let docker = context.docker();
+        cluster.await_first_boot(docker)?;
         check_in_service(&cluster)?;
         let directory = place::directory(&cluster)?;
-        let docker = context.docker();
         let input = input(&cluster, source, &directory, docker)?;
         let restore = self.start(context, &cluster, &directory, &input)?;
         let work = Background {
@@ -103,7 +104,8 @@ impl Args {
         let primary = cluster.topology()?.primary();
         let container = cluster.running(docker, primary)?.container;
         let login = Login::to(&cluster.deployed);
-        let server = Source::ask(Psql::new(docker, &container, login))?;
+        let server = Source::ask(Psql::new(docker, &container, login));
+        let server = cluster.answered(&container, server)?;
         check_role(cluster, primary, &server)?;
         let binary = (context.binary)().context("find the plugin itself")?;
         let plan = Plan {
