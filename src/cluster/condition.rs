@@ -154,9 +154,10 @@ impl RecordSeen {
         match &cluster.deployed.backups {
             _ if cluster.record.is_some() => Self::Ours,
             Backups::Volume(_) => Self::OutOfReach,
-            Backups::Host(directory) => match record_file::changed_at(directory) {
-                None => Self::Missing,
-                Some(_) => Self::Foreign,
+            // It may have been written since it was looked for.
+            Backups::Host(directory) => match record_file::read(directory) {
+                Ok(Some(record)) if record.cluster != cluster.deployed.cluster_id => Self::Foreign,
+                _ => Self::Missing,
             },
         }
     }

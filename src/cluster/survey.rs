@@ -150,6 +150,8 @@ fn session(psql: Psql<'_>, sql: &str) -> Answer {
         let complaint = output.stderr.trim_end().lines().last().unwrap_or_default();
         return Err(if complaint.ends_with("timeout expired") {
             Silence::Hangs
+        } else if complaint.is_empty() {
+            Silence::Refuses("it ended the session without a word".to_owned())
         } else {
             Silence::Refuses(complaint.trim().to_owned())
         });

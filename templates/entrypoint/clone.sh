@@ -8,7 +8,7 @@ act_clone() {
   wait_for_primary || return 0
   say "cloning pod $V_PRIMARY"
   sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
-  RECLONE=''
+  RECLONE='' TRY_GOOD_SETTINGS=''
   as_postgres rm -f "$INIT_SENTINEL" "$OLDER_CLONE_SENTINEL"
   { wipe_tablespaces && data_wipe; } || die "cannot empty $PGDATA"
   if ! base_backup "$PGDATA"; then

@@ -142,10 +142,11 @@ settings_are_new() {
   return 1
 }
 
-# warn_of_auto_conf: ALTER SYSTEM writes a file that wins over all others.
+# warn_of_auto_conf: ALTER SYSTEM writes a file that wins over all others. Said once.
 warn_of_auto_conf() {
-  ! as_postgres grep -q '^ *primary_conninfo' "$PGDATA/postgresql.auto.conf" 2>/dev/null ||
-    say "postgresql.auto.conf sets primary_conninfo, which wins over the record: run ALTER SYSTEM RESET primary_conninfo in this pod"
+  [ -z "$WARNED" ] && as_postgres grep -q '^ *primary_conninfo' "$PGDATA/postgresql.auto.conf" 2>/dev/null || return 0
+  WARNED=1
+  say "postgresql.auto.conf sets primary_conninfo, which wins over the record: run ALTER SYSTEM RESET primary_conninfo and SELECT pg_reload_conf() in this pod"
 }
 
 # standby_limits: a standby does not start with a lower limit than its primary

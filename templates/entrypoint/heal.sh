@@ -21,6 +21,7 @@ heal_standby() {
   # While the position still moves, this pod replays WAL that it has.
   STUCK_AT=$position
   [ -n "$position" ] && [ "$position" = "$seen_before" ] || return 0
+  warn_of_auto_conf
   if [ -z "$BRANCHED_OFF" ] && [ "$(branched_off_before "$position")" = t ]; then
     BRANCHED_OFF=1
     say "this standby has WAL that pod $V_PRIMARY never got, and cannot follow it; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"

@@ -19,6 +19,8 @@ act_follow_clean() {
 # cannot be done, copies the primary. What is there is not touched before one of the
 # two is known to work.
 act_rejoin() {
+  # What kept the server from starting may have been these data.
+  TRY_GOOD_SETTINGS=''
   check_major
   choose_password "$V_PRIMARY"
   write_passfile || die "cannot write in $VOLUME"

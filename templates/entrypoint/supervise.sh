@@ -244,7 +244,7 @@ server_ended() {
   fi
   say "postgres ended with exit code $CODE"
   if [ "$ROLE" = standby ] && [ -z "$READY" ]; then
-    say "when it says above that a timeline is not a child of this server's history, this pod has WAL that pod $V_PRIMARY never got; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
+    say "when the lines above speak of a timeline, this pod has WAL that pod $V_PRIMARY never got; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
   fi
   exit "$CODE"
 }

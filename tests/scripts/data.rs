@@ -197,3 +197,17 @@ fn a_swap_is_finished_from_wherever_it_was_interrupted() {
         assert_eq!(left, "pgdata\n", "{name}");
     }
 }
+
+/// A server that did not start on its old data says nothing about the settings.
+#[test]
+fn other_data_get_the_mounted_settings_again() {
+    let sandbox = Sandbox::new(Tools::Native);
+    let script = "V_PRIMARY=1 TRY_GOOD_SETTINGS=1
+        check_major() { :; }
+        choose_password() { :; }
+        write_passfile() { :; }
+        wait_for_primary() { return 1; }
+        act_rejoin
+        echo \"settings:$TRY_GOOD_SETTINGS\"";
+    assert_eq!(sandbox.output(script), "settings:\n");
+}

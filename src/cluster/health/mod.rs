@@ -126,6 +126,9 @@ impl Check<'_> {
     fn without_a_writer(&self, recorded: Ordinal) -> String {
         let (reference, survey) = (self.reference(), &self.condition.survey);
         let container = self.condition.cluster.reference.container(recorded);
+        if self.condition.record().is_none() {
+            return format!("the first boot may be under way: docker logs {container}");
+        }
         let state = survey.pod(recorded).map(|pod| &pod.state);
         let first = match state {
             Some(Container::Running) => {

@@ -16,7 +16,13 @@ impl Check<'_> {
                 format!("{name} is paused"),
                 format!("run docker unpause {name}"),
             ),
-            (PodState::Stopped(state), _) => (format!("{name} is {state}"), log()),
+            (PodState::Stopped(state), _) if state == "restarting" => {
+                (format!("{name} is {state}"), log())
+            }
+            (PodState::Stopped(state), _) => (
+                format!("{name} is {state}"),
+                format!("docker logs {name} says why, and docker start {name} starts it"),
+            ),
             (PodState::Running, _) if !pod.is_ours => (
                 format!("{name} was started by an older version of the plugin"),
                 apply(),

@@ -41,30 +41,33 @@ impl Check<'_> {
 
     pub(super) fn record(&self) -> Option<Problem> {
         let (condition, reference) = (self.condition, self.reference());
-        let problem = match condition.record {
+        let cluster = condition.cluster;
+        match condition.record {
             RecordSeen::Ours | RecordSeen::OutOfReach => {
-                let refusal = condition.cluster.topology().err()?;
-                return Some(Problem::new(refusal.to_string(), refusal.next()));
+                let refusal = cluster.topology().err()?;
+                Some(Problem::new(refusal.to_string(), refusal.next()))
             }
-            RecordSeen::Missing => "there is no record of who is primary in the backups directory",
-            RecordSeen::Foreign => "the record of who is primary is of another cluster",
-        };
-        let writer = condition.writer().map_or_else(
-            || {
-                format!(
-                    "{}.<ordinal>",
-                    condition
-                        .cluster
-                        .reference
-                        .container(condition.recorded_primary())
-                )
-            },
-            |pod| pod.container.clone(),
-        );
-        Some(Problem::new(
-            format!("{reference}: {problem}"),
-            format!("the pods put it right when they run: docker logs {writer}"),
-        ))
+            RecordSeen::Missing => {
+                let writer = condition.writer().map(|pod| pod.container.clone());
+                let primary = || cluster.reference.container(condition.recorded_primary());
+                Some(Problem::new(
+                    format!("{reference}: there is no record of who is primary yet"),
+                    format!(
+                        "the pods write it when they run: docker logs {}",
+                        writer.unwrap_or_else(primary)
+                    ),
+                ))
+            }
+            RecordSeen::Foreign => {
+                let directory = cluster.deployed.backups_dir()?.display();
+                Some(Problem::new(
+                    format!("{reference}: the record of who is primary is of another cluster"),
+                    format!(
+                        "remove {directory}/.topology if it was copied there: the pods write their own within 10 s"
+                    ),
+                ))
+            }
+        }
     }
 
     /// Where the config says something else than the record or the pods.

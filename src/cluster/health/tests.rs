@@ -27,7 +27,7 @@ fn pods_that_do_not_run() {
         (
             PodState::Stopped("exited".to_owned()),
             Silence::NotRunning,
-            "s-db.2 is exited; its log says why: docker logs s-db.2",
+            "s-db.2 is exited; docker logs s-db.2 says why, and docker start s-db.2 starts it",
         ),
         (
             PodState::Running,
