@@ -70,7 +70,10 @@ impl Args {
         if !was_linked || kept.is_empty() {
             return first;
         }
-        let kept = kept.join(" and ");
-        format!("{first}\n  {kept} stays: link did not set the value that it has now")
+        let words = match kept {
+            [_] => "stays: link did not set the value that it has now",
+            _ => "stay: link did not set the values that they have now",
+        };
+        format!("{first}\n  {} {words}", kept.join(" and "))
     }
 }

@@ -131,11 +131,14 @@ impl Check<'_> {
         }
         let state = survey.pod(recorded).map(|pod| &pod.state);
         let first = match state {
-            Some(Container::Running) => {
-                format!("see what pod {recorded}, the primary, does: docker logs {container}")
-            }
             Some(Container::Paused) => format!("run docker unpause {container}, the primary"),
-            _ => format!("start pod {recorded}, the primary: docker start {container}"),
+            Some(Container::Stopped(state)) if state != "restarting" => {
+                format!("start pod {recorded}, the primary: docker start {container}")
+            }
+            Some(Container::Absent) => {
+                format!("bring pod {recorded}, the primary, back: vd apply -f <file>")
+            }
+            _ => format!("see what pod {recorded}, the primary, does: docker logs {container}"),
         };
         if survey.pods.len() < 2 {
             return first;
