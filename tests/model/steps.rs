@@ -246,6 +246,21 @@ fn plugin(world: &World, steps: &mut Steps) {
                 next.killed = false;
                 next.replace(view, |record| record.state = State::Steady);
             });
+            // One that nobody carries on is given up for another pod; here at any time.
+            let others = (0..world.pods.len()).filter(|pod| ![view.primary, target].contains(pod));
+            for other in others.filter(|_| world.left.handovers > 0) {
+                by("handover", &|next| {
+                    next.left.handovers -= 1;
+                    next.plugin = None;
+                    next.killed = false;
+                    next.replace(view, |record| {
+                        record.state = State::Handover {
+                            target: other,
+                            stopped_at: None,
+                        };
+                    });
+                });
+            }
             if world.killed {
                 by("taken_over", &|next| force(next, view, target));
             } else if world.left.forced > 0 {
