@@ -95,16 +95,22 @@ pub(crate) fn outdated(
 }
 
 impl Current {
-    /// Whether a URL that is link's to set is missing or not today's.
+    /// Whether the URL that is link's to set is missing or not today's.
     fn lacks(&self, wiring: &Wiring<'_>, reads: Reads) -> bool {
         let Some(application) = &self.application else {
             return false;
         };
+        let is_links = |variable| {
+            wiring.origin(&self.own, variable) != Origin::Operator
+                && !application.sets_itself(variable)
+        };
+        // One action sets both. The reads alone differ after `replicas` was changed, which breaks
+        // nothing.
+        let variable = [WRITE_URL, READ_URL].into_iter().find(|it| is_links(it));
         let changes = wiring.changes(&self.own, reads);
-        let is_links = |variable| wiring.origin(&self.own, variable) != Origin::Operator;
         changes
             .iter()
-            .any(|(variable, _)| is_links(variable) && !application.sets_itself(variable))
+            .any(|(changed, _)| Some(*changed) == variable)
     }
 
     fn ask(controller: &dyn Controller, consumer: &ResourceRef) -> Result<Self, Error> {

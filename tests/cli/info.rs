@@ -129,6 +129,11 @@ fn an_application_that_was_left_behind_is_named() {
             "{lines:?}"
         );
     }
+    let read = world.value("clowk-lp", "web", "DATABASE_READ_URL").unwrap();
+    let before_a_scale_up = read.replace(",db-2.clowk-lp.voodu:5432", "");
+    assert_ne!(before_a_scale_up, read);
+    world.seed("clowk-lp", "web", "DATABASE_READ_URL", &before_a_scale_up);
+    assert_eq!(check(&world, &[]).0, 0);
     let other_port = url.replace(":5432/", ":5431/");
     world.seed("clowk-lp", "web", "DATABASE_URL", &other_port);
     assert_eq!(check(&world, &[]).1, [expected]);
