@@ -122,13 +122,12 @@ impl Vars<'_> {
         };
         let secret = Secret::chosen(&format!("{key} in the config"), text);
         secret.map(Some).map_err(|refusal| {
-            let (cluster, flag) = (
-                self.cluster,
-                match key {
-                    keys::REPLICATION_PASSWORD => " --replication",
-                    _ => "",
-                },
-            );
+            let cluster = self.cluster;
+            let flag = if key == keys::REPLICATION_PASSWORD {
+                " --replication"
+            } else {
+                ""
+            };
             Refusal::new(
                 refusal.to_string(),
                 format!(

@@ -9,9 +9,7 @@ PLUGIN=/job/voodu-postgres
 watch() {
   local child=${CHILDREN[0]} next=$((SECONDS + 10))
   while kill -0 "$child" 2>/dev/null; do
-    # A signal ends the wait, not the sleep.
-    sleep 0.1 &
-    wait "$!"
+    pause 0.03
     if [ "$SECONDS" -ge "$next" ]; then
       say "[${SECONDS}s] $1"
       next=$((SECONDS + 10))

@@ -73,8 +73,7 @@ await_pods() {
   local next=$((SECONDS + 10)) text
   until text=$(cat "$BACKUPS/.topology" 2>/dev/null) && [[ $text == *"state=steady"* ]] && [[ $text != *"epoch=$EPOCH"$'\n'* ]]; do
     ! failed_for_good || give_up "there are no data to go back to, so postgres stays stopped: restore another backup"
-    sleep 0.2 &
-    wait "$!"
+    pause 0.2
     if [ "$SECONDS" -ge "$next" ]; then
       say "[${SECONDS}s] pod $PRIMARY replaces its data (docker logs ${CLUSTER/\//-}.$PRIMARY)"
       next=$((SECONDS + 10))

@@ -106,7 +106,7 @@ fn link_carries_any_password() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes; make faults runs it"]
 fn link_carries_a_thousand_passwords() {
     any_password(1_000);
 }
