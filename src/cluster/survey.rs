@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::docker::container::Container;
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
-use crate::expand::ENTRYPOINT;
+use crate::expand::{ENTRYPOINT, RECORD_FORMAT};
 use crate::model::identifier::PgIdentifier;
 use crate::model::ordinal::Ordinal;
 use crate::postgres::psql::{Login, Psql};
@@ -29,8 +29,8 @@ pub(crate) struct PodReport {
     pub(crate) ordinal: Ordinal,
     pub(crate) container: String,
     pub(crate) state: State,
-    /// Whether its container was made by this version of the plugin's block: one of an older
-    /// version does not act on the record.
+    /// Whether its container runs today's script: one of an older version cannot read every
+    /// record that is written today.
     pub(crate) is_ours: bool,
     /// On the platform's network, while it runs.
     pub(crate) address: Option<String>,
@@ -180,10 +180,13 @@ fn report(ordinal: Ordinal, name: &str, container: Option<Container>, answer: An
     }
 }
 
-/// The older plugin runs a script of the same name, and knows no cluster id.
+/// The older plugin runs a script of the same name, and knows no cluster id; an earlier release of
+/// this one says no format of the record, or another.
 fn is_ours(container: &Container) -> bool {
     let command = container.command.as_deref().unwrap_or_default();
-    !container.cluster_id.is_empty() && command.iter().any(|word| word == ENTRYPOINT)
+    !container.cluster_id.is_empty()
+        && container.record_format == RECORD_FORMAT
+        && command.iter().any(|word| word == ENTRYPOINT)
 }
 
 impl State {

@@ -20,8 +20,15 @@ fn cluster(replicas: u16) -> Cluster {
 }
 
 fn container(name: &str, state: &str, command: &[&str], id: &str) -> String {
+    of_release(name, state, command, id, RECORD_FORMAT)
+}
+
+fn of_release(name: &str, state: &str, command: &[&str], id: &str, format: &str) -> String {
     let address = if state == "running" { "172.18.0.2" } else { "" };
-    let container = json!({"name": format!("/{name}"), "state": state, "command": command, "cluster_id": id, "address": address});
+    let container = json!({
+        "name": format!("/{name}"), "state": state, "command": command, "cluster_id": id, "record_format": format,
+        "address": address,
+    });
     format!("{container}\n")
 }
 
@@ -81,6 +88,24 @@ fn each_pod_is_told_by_what_docker_and_its_server_say() {
             .collect::<Vec<_>>(),
         ["s-db.0"]
     );
+}
+
+#[test]
+fn a_container_of_an_earlier_release_is_not_ours() {
+    let ours = ["bash", ENTRYPOINT];
+    let older = json!({"name": "/s-db.3", "state": "running", "command": ours, "cluster_id": "ab", "address": ""});
+    let inspected = [
+        of_release("s-db.0", "running", &ours, "ab", RECORD_FORMAT),
+        of_release("s-db.1", "running", &ours, "ab", ""),
+        of_release("s-db.2", "running", &ours, "ab", "3"),
+        format!("{older}\n"),
+    ];
+    let runner = FakeRunner::default()
+        .prints("docker inspect", &inspected.concat())
+        .prints("docker exec", &one_line(PRIMARY));
+    let survey = Survey::take(&cluster(4), Docker::new(&runner)).unwrap();
+    let ours: Vec<_> = survey.pods.iter().map(|pod| pod.is_ours).collect();
+    assert_eq!(ours, [true, false, false, false]);
 }
 
 #[test]

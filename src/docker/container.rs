@@ -10,6 +10,7 @@ use crate::docker::runner::{Failure, Output};
 const FORMAT: &str = "{\"name\":{{json .Name}},\"state\":{{json .State.Status}},\
      \"command\":{{json .Config.Cmd}},\
      \"cluster_id\":\"{{range .Config.Env}}{{if eq (index (split . \"=\") 0) \"PG_CLUSTER_ID\"}}{{index (split . \"=\") 1}}{{end}}{{end}}\",\
+     \"record_format\":\"{{range .Config.Env}}{{if eq (index (split . \"=\") 0) \"PG_RECORD_FORMAT\"}}{{index (split . \"=\") 1}}{{end}}{{end}}\",\
      \"address\":\"{{with index .NetworkSettings.Networks \"voodu0\"}}{{.IPAddress}}{{end}}\"}";
 
 /// A container, running or not.
@@ -22,6 +23,9 @@ pub(crate) struct Container {
     pub(crate) command: Option<Vec<String>>,
     /// `PG_CLUSTER_ID` of its environment; empty without it.
     pub(crate) cluster_id: String,
+    /// `PG_RECORD_FORMAT` of its environment; empty without it.
+    #[serde(default)]
+    pub(crate) record_format: String,
     /// On the platform's network; empty while it does not run.
     pub(crate) address: String,
 }

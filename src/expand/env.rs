@@ -17,6 +17,10 @@ use crate::model::secret::Secret;
 /// Below the volume's mount point, so that the image finds an empty directory of its own.
 pub(crate) const PGDATA: &str = "/var/lib/postgresql/data/pgdata";
 
+/// The newest format of the topology record that the pods' script reads and writes. A container
+/// without this value in its environment runs the script of an older release.
+pub(crate) const RECORD_FORMAT: &str = "2";
+
 /// The kernel's limit for `NAME=value` as one argument of `docker run` (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
 
@@ -40,6 +44,7 @@ pub(super) fn ours(identity: &Identity<'_>) -> BTreeMap<String, String> {
         ("PG_NAME", cluster.name().to_owned()),
         ("PG_PORT", spec.port.to_string()),
         ("PG_PRIMARY_ORDINAL", identity.initial_primary.to_string()),
+        ("PG_RECORD_FORMAT", RECORD_FORMAT.to_owned()),
         (
             "PG_REPLICATION_PASSWORD",
             identity.replication_password.expose().to_owned(),
@@ -184,6 +189,7 @@ mod tests {
         for name in [
             "PGDATA",
             "PG_ANYTHING",
+            "PG_RECORD_FORMAT",
             "POSTGRES_USER",
             "POSTGRES_INITDB_WALDIR",
             "POSTGRES_PASSWORD_FILE",

@@ -33,6 +33,7 @@ use crate::wire::manifest::Manifest;
 pub(crate) use assets::ENTRYPOINT;
 #[cfg(test)]
 pub(crate) use env::PGDATA;
+pub(crate) use env::RECORD_FORMAT;
 pub(crate) use scale::ReadRecord;
 pub(crate) use secrets::Fresh;
 use secrets::Kept;

@@ -390,7 +390,7 @@ fn what_is_not_in_its_role_is_refused() {
     fs::write(&path, steady).unwrap();
     world.says(0, &[standby()]);
     world.refused(&REPLICATION, "pod 0, the primary, does not accept writes");
-    world.prepare("cluster_id", "");
+    world.prepare("record_format", "1");
     world.refused(
         &REPLICATION,
         "clowk-lp-db.0 was started by an older version",

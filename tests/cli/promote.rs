@@ -169,7 +169,7 @@ fn what_is_no_standby_is_refused() {
     let single = World::with_cluster(1);
     let zero = ["promote", "clowk-lp/db", "--replica", "0"];
     single.refused(&zero, "clowk-lp/db: has one pod");
-    world.prepare("cluster_id", "");
+    world.prepare("record_format", "");
     refused(
         &world,
         &[],

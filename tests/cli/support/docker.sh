@@ -11,8 +11,9 @@ inspected() {
   local name status=0
   for name; do
     if [ -n "$(state "$name")" ]; then
-      printf '{"name":"/%s","state":"%s","command":["bash","/usr/local/bin/voodu-postgres-entrypoint"],"cluster_id":"%s","address":"172.18.0.2"}\n' \
-        "$name" "$(state "$name")" "$(cat "$here/cluster_id")"
+      printf '{"name":"/%s","state":"%s","command":["bash","%s"],"cluster_id":"%s","record_format":"%s","address":"172.18.0.2"}\n' \
+        "$name" "$(state "$name")" /usr/local/bin/voodu-postgres-entrypoint \
+        "$(cat "$here/cluster_id")" "$(cat "$here/record_format")"
     else
       echo "Error: No such container: $name" >&2
       status=1

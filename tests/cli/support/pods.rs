@@ -52,6 +52,7 @@ impl World {
         self.prepare("alter", "");
         self.prepare("verifier", VERIFIER);
         self.prepare("cluster_id", "0123456789abcdef0123456789abcdef");
+        self.prepare("record_format", "2");
         let standbys: Vec<_> = (1..replicas).collect();
         self.says(0, &[primary(&standbys), inventory()]);
         for pod in standbys {
