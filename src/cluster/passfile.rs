@@ -17,13 +17,13 @@ const PASSFILE: &str = "/var/lib/postgresql/data/.voodu-passfile";
 const VOLUME: &str = "/var/lib/postgresql/data";
 
 /// Puts standard input in the file's place, whole or not at all: input that does not end with a line
-/// end is what a killed plugin left of it. The password before stays on the second line: should the
-/// role not change after all, the pods' script goes back to it.
+/// end is what a killed plugin left of it. The passwords before stay on the lines after it, which libpq
+/// does not read: should the role not change after all, the pods' script finds its password there.
 const WRITE: &str = "\
 [ ! -d \"$1\" ] || exit 1
 temp=$(mktemp \"$1.voodu.XXXXXX\") || exit 1
 cat >\"$temp\" && [ \"$(tail -c 1 \"$temp\" | wc -l)\" -eq 1 ] &&
-  { [ ! -f \"$1\" ] || head -n 1 \"$1\" >>\"$temp\"; } &&
+  { [ ! -f \"$1\" ] || head -n 3 \"$1\" >>\"$temp\"; } &&
   chmod 0600 \"$temp\" && sync \"$temp\" && mv -f \"$temp\" \"$1\" && exit 0
 rm -f \"$temp\"
 exit 1";
@@ -202,8 +202,9 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "*:*:*:repl:new\n");
         assert!(write(&file, "*:*:*:repl:newer\n") && write(&file, "*:*:*:repl:newest\n"));
-        let last_two = "*:*:*:repl:newest\n*:*:*:repl:newer\n";
-        assert_eq!(fs::read_to_string(&file).unwrap(), last_two);
+        assert!(write(&file, "*:*:*:repl:last\n") && write(&file, "*:*:*:repl:very last\n"));
+        let kept = ["very last", "last", "newest", "newer"].map(|it| format!("*:*:*:repl:{it}\n"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), kept.concat());
         assert_eq!(
             fs::read_dir(directory.path()).unwrap().count(),
             1,

@@ -67,6 +67,8 @@ wait_for_primary() {
     pause 1
     ! record_changed || return 1
   done
+  # While nobody answered, there was nothing to choose by.
+  [ -z "$said" ] || choose_password "$V_PRIMARY"
 }
 
 # await_helper PID WHAT: waits for a long step, which leads a process group.

@@ -3,6 +3,7 @@
 CONF_DIRECTORY=/etc/postgresql
 GOOD_CONF=$VOLUME/.voodu-good-conf
 FALLBACK_CONF=$PGDATA/voodu-fallback.conf
+PASSFILE_LINES=4
 
 # wire_settings: makes postgresql.conf read the mounted files, and last this
 # pod's own. Lines that an operator wrote stay.
@@ -37,22 +38,38 @@ write_runtime_conf() {
   printf '%s' "$text" | install_file "$RUNTIME_CONF" 0600
 }
 
-# write_passfile: the replication password as libpq wants it (postgres manual,
-# 34.16). A standby reads it at each new connection, so a rotation only has to
-# replace it.
-write_passfile() {
-  local password=${REPLICATION_PASSWORD//"\\"/"\\\\"}
+# write_passfile: gives libpq a replication password (postgres manual, 34.16).
+# One that is stored already stays: only choose_password, which logs in with the
+# next one first, replaces it. A standby reads the file at each new connection, so
+# a rotation only has to replace it.
+write_passfile() { [ -n "$(stored_password)" ] || store_password "$REPLICATION_PASSWORD"; }
+
+# store_password PASSWORD: puts it on the first line, which is the one that libpq
+# reads. The lines after it are the passwords before, newest first: a rotation that
+# was interrupted leaves the role with one of them.
+store_password() {
+  local password=${1//"\\"/"\\\\"} line text kept=1
   password=${password//:/"\\:"}
-  [ "$(stored_password)" = "$REPLICATION_PASSWORD" ] ||
-    printf '*:*:*:%s:%s\n' "$REPLICATION_USER" "$password" | install_file "$PASSFILE" 0600
+  text="*:*:*:$REPLICATION_USER:$password"$'\n'
+  read_file "$PASSFILE"
+  while IFS= read -r line && [ "$kept" -lt "$PASSFILE_LINES" ]; do
+    if [[ $line == "*:*:*:$REPLICATION_USER:"* ]] && [[ $text != *"$line"$'\n'* ]]; then
+      text+=$line$'\n'
+      kept=$((kept + 1))
+    fi
+  done <<<"$TEXT"
+  printf '%s' "$text" | install_file "$PASSFILE" 0600
 }
 
-# stored_password [LINE]: the replication password in the passfile, if there is
-# one. The second line is the one before the last rotation; libpq does not read it.
+# stored_password [LINE]: the replication password on that line of the passfile,
+# if there is one.
 stored_password() {
-  local line
+  local line number=${1:-1}
   read_file "$PASSFILE" || return 0
-  [ "${1:-1}" = 1 ] || TEXT=${TEXT#*$'\n'}
+  while [ "$number" -gt 1 ]; do
+    [[ $TEXT == *$'\n'* ]] || return 0
+    TEXT=${TEXT#*$'\n'} number=$((number - 1))
+  done
   line=${TEXT%%$'\n'*}
   [[ $line == "*:*:*:$REPLICATION_USER:"* ]] || return 0
   line=${line#"*:*:*:$REPLICATION_USER:"}
@@ -60,20 +77,36 @@ stored_password() {
   printf '%s' "${line//"\\\\"/"\\"}"
 }
 
-# choose_password ORDINAL: after a rotation the passfile knows a newer
-# replication password than the container's environment; after one that was
-# interrupted, or after the next apply, it is the other way round. Keeps whichever
-# logs in there; the passfile's while nobody answers.
+# known_passwords: every replication password that may be the role's, one a line,
+# the likeliest first. After a rotation the passfile knows a newer one than the
+# container's environment; after one that was interrupted, or after the next apply,
+# it is the other way round.
+known_passwords() {
+  local line candidate known=$'\n'
+  for line in 1 env 2 3 "$PASSFILE_LINES"; do
+    candidate=$ENV_REPLICATION_PASSWORD
+    [ "$line" = env ] || candidate=$(stored_password "$line")
+    if [ -n "$candidate" ] && [[ $known != *$'\n'"$candidate"$'\n'* ]]; then
+      known+=$candidate$'\n'
+      printf '%s\n' "$candidate"
+    fi
+  done
+}
+
+# choose_password ORDINAL: takes whichever of the known passwords logs in to that
+# pod, and stores it. While nobody answers, or none is accepted, the stored one
+# stays.
 choose_password() {
-  local stored candidate answer
-  stored=$(stored_password)
-  [ -n "$stored" ] && [ "$stored" != "$ENV_REPLICATION_PASSWORD" ] || return 0
-  REPLICATION_PASSWORD=$stored
-  for candidate in "$stored" "$ENV_REPLICATION_PASSWORD" "$(stored_password 2)"; do
-    [ -n "$candidate" ] || continue
+  local candidates candidate answer
+  mapfile -t candidates < <(known_passwords)
+  REPLICATION_PASSWORD=${candidates[0]:-}
+  [ "${#candidates[@]}" -gt 1 ] || return 0
+  for candidate in "${candidates[@]}"; do
     if answer=$(PGPASSWORD=$candidate session "$(pod_host "$1")" "$REPLICATION_USER" 4 <<<'SELECT 1' 2>&1); then
       REPLICATION_PASSWORD=$candidate
-      return
+      [ "$candidate" = "${candidates[0]}" ] || store_password "$candidate" ||
+        say "could not write $PASSFILE, trying again later"
+      return 0
     fi
     [[ $answer == *"password authentication failed"* ]] || return 0
   done

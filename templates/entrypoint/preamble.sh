@@ -134,13 +134,16 @@ session() {
 local_sql() { PGOPTIONS='-c synchronous_commit=local -c log_statement=none' session "$SOCKETS" "$SUPERUSER" 10; }
 
 # remote_sql HOST [SECONDS]: asks another pod's server, as the replication role;
-# around a rotation, with the passwords of the passfile too.
+# around a rotation, with every other password that this pod knows too.
 remote_sql() {
   local sql answer password line
   sql=$(cat)
-  for line in 0 1 2; do
-    password=$REPLICATION_PASSWORD
-    [ "$line" = 0 ] || password=$(stored_password "$line")
+  for line in 0 1 env 2 3 4; do
+    case $line in
+      0) password=$REPLICATION_PASSWORD ;;
+      env) password=$ENV_REPLICATION_PASSWORD ;;
+      *) password=$(stored_password "$line") ;;
+    esac
     [ -n "$password" ] || continue
     if answer=$(PGPASSWORD=$password session "$1" "$REPLICATION_USER" "${2:-4}" <<<"$sql" 2>&1); then
       printf '%s\n' "$answer"

@@ -117,7 +117,12 @@ fn rotations_reach_everybody_on_17() {
     assert_eq!(containers(&cluster), pods, "nothing was restarted");
     nothing_secret_is_logged(&cluster);
 
-    // Every pod still has the first password in its environment.
+    // Every pod still has the first password in its environment, and an old primary follows with
+    // the new one.
+    for target in [1, 0] {
+        cluster.promote(target, &[]);
+        cluster.wait_until_formed_around(target);
+    }
     docker_ok(&["restart", &cluster.pod(2), &cluster.pod(1), &cluster.pod(0)]);
     cluster.wait_until_formed();
 

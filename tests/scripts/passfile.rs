@@ -29,7 +29,7 @@ fn survives(tools: Tools, passwords: &[String]) {
     let mut script = String::new();
     for (index, password) in passwords.iter().enumerate() {
         let step = format!(
-            "REPLICATION_PASSWORD={}\nwrite_passfile\ncp \"$PASSFILE\" \"$SANDBOX/{index}\"\nstored_password >\"$SANDBOX/{index}.back\"\n",
+            "store_password {}\ncp \"$PASSFILE\" \"$SANDBOX/{index}\"\nstored_password >\"$SANDBOX/{index}.back\"\n",
             quoted(password)
         );
         script += &step;
@@ -45,7 +45,8 @@ fn survives(tools: Tools, passwords: &[String]) {
         let field = line
             .strip_prefix("*:*:*:replicator:")
             .unwrap()
-            .strip_suffix('\n')
+            .lines()
+            .next()
             .unwrap();
         assert_eq!(&as_libpq_reads(field), password, "read by libpq");
     }
@@ -111,6 +112,58 @@ fn whichever_password_logs_in_is_chosen() {
         );
         assert_eq!(chosen(tools, "oldest", ""), "newer", "while nobody answers");
         assert_eq!(chosen(tools, "newer", "newer"), "newer");
+    }
+}
+
+/// What the passfile holds after a choice, with these passwords on its lines before.
+fn stored_after(env: &str, lines: &[&str], role: &str) -> String {
+    let sandbox = Sandbox::new(Tools::Busybox);
+    let line = |password: &&str| format!("*:*:*:replicator:{password}\n");
+    let text: Vec<_> = lines.iter().map(line).collect();
+    sandbox.write("volume/.voodu-passfile", text.concat());
+    sandbox.output(&format!(
+        "session() {{ [ \"$PGPASSWORD\" = '{role}' ] || {{ echo 'password authentication failed' >&2; return 1; }}; }}\n\
+         REPLICATION_PASSWORD={env} ENV_REPLICATION_PASSWORD={env}; choose_password 0\nwrite_passfile\n"
+    ));
+    let text = sandbox.read("volume/.voodu-passfile");
+    text.replace("*:*:*:replicator:", "").replace('\n', " ")
+}
+
+#[test]
+fn only_a_password_that_just_logged_in_replaces_the_stored_one() {
+    let cases = [
+        ("a", &["b", "c"][..], "b", "b c "),
+        ("a", &["b", "c"], "a", "a b c "),
+        ("a", &["b", "c"], "c", "c b "),
+        ("a", &["b", "c"], "unknown", "b c "),
+        // The next apply brought the environment up to the first line, and a rotation that was
+        // interrupted had not changed the role.
+        ("b", &["b", "c"], "c", "c b "),
+        ("a", &["b", "c", "d", "e"], "e", "e b c d "),
+        ("a", &[], "unknown", "a "),
+    ];
+    for (env, lines, role, expected) in cases {
+        assert_eq!(stored_after(env, lines, role), expected, "{lines:?} {role}");
+    }
+}
+
+/// `new-password --replication` left the new password in a primary's passfile, whose environment has
+/// the one before; then the primary is handed over and its server becomes a standby.
+#[test]
+fn a_pod_that_was_primary_keeps_what_a_rotation_left_there() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        sandbox.write("volume/.voodu-passfile", "*:*:*:replicator:newer\n");
+        sandbox.write("volume/pgdata/postgresql.conf", "");
+        sandbox.output(
+            "session() { [ \"$PGPASSWORD\" = newer ] || { echo 'password authentication failed' >&2; return 1; }; }\n\
+             REPLICATION_PASSWORD=older ENV_REPLICATION_PASSWORD=older V_PRIMARY=1\n\
+             make_standby; choose_password 1; wire_settings; write_runtime_conf 1\n",
+        );
+        assert_eq!(
+            sandbox.read("volume/.voodu-passfile"),
+            "*:*:*:replicator:newer\n"
+        );
     }
 }
 
