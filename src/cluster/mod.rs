@@ -1,6 +1,7 @@
 //! A cluster as it is stored and as it runs: what several commands start from.
 
 pub(crate) mod application;
+pub(crate) mod certainty;
 pub(crate) mod condition;
 pub(crate) mod divergence;
 pub(crate) mod exposure;
@@ -15,6 +16,7 @@ pub(crate) mod record_write;
 pub(crate) mod rejoin;
 pub(crate) mod relink;
 pub(crate) mod rotation;
+pub(crate) mod silence;
 pub(crate) mod survey;
 pub(crate) mod wiring;
 

@@ -8,6 +8,7 @@ use std::thread;
 use serde_json::{Map, Value};
 
 use crate::cluster::Cluster;
+use crate::cluster::silence::Silence;
 use crate::docker::container::Container;
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
@@ -47,17 +48,6 @@ pub(crate) enum State {
     Absent,
     /// `restarting`, `exited`, `created`, `dead`
     Stopped(String),
-}
-
-/// Why a pod's server said nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Silence {
-    /// Its container does not run.
-    NotRunning,
-    /// It was waited for in vain.
-    Hangs,
-    /// It does not accept sessions, and says so in these words.
-    Refuses(String),
 }
 
 impl Survey {
@@ -147,14 +137,7 @@ fn session(psql: Psql<'_>, sql: &str) -> Answer {
     let mut lines = output.stdout.lines();
     let role = lines.next().map(serde_json::from_str);
     let Some(Ok(server)) = role else {
-        let complaint = output.stderr.trim_end().lines().last().unwrap_or_default();
-        return Err(if complaint.ends_with("timeout expired") {
-            Silence::Hangs
-        } else if complaint.is_empty() {
-            Silence::Refuses("it ended the session without a word".to_owned())
-        } else {
-            Silence::Refuses(complaint.trim().to_owned())
-        });
+        return Err(Silence::of(output.code, &output.stderr));
     };
     let more = lines.filter_map(|line| serde_json::from_str::<Map<_, _>>(line).ok());
     Ok((server, more.flatten().collect()))

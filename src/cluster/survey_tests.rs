@@ -48,7 +48,7 @@ fn each_pod_is_told_by_what_docker_and_its_server_say() {
         .answers("docker inspect", 1, &inspected.concat(), "Error: No such container: s-db.3\n")
         .prints("docker exec -i s-db.0", &format!("{}\n{{\"size\": 5}}\n{{\"cut", one_line(PRIMARY)))
         .answers("docker exec -i s-db.1", 1, "", "Error response from daemon: Container s-db.1 is paused\n")
-        .answers("docker exec -i s-db.2", 2, "", "psql: error: connection to server failed\nFATAL:  the database system is starting up\n")
+        .answers("docker exec -i s-db.2", 80, "", "psql: error: connection to server failed\nFATAL:  the database system is starting up\n")
         .answers("docker exec -i s-db.3", 1, "", "Error: No such container: s-db.3\n");
     let survey = Survey::take_with(&cluster(4), Docker::new(&runner), "SELECT 1;").unwrap();
     let states: Vec<_> = survey
@@ -73,7 +73,7 @@ fn each_pod_is_told_by_what_docker_and_its_server_say() {
     assert_eq!(paused.server, Err(Silence::NotRunning));
     assert_eq!(
         starting.server,
-        Err(Silence::Refuses(
+        Err(Silence::NotReady(
             "FATAL:  the database system is starting up".to_owned()
         ))
     );

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::cluster::handover::gate::{Facts, Plan, Way, Wish, plan};
-use crate::cluster::survey::{PodReport, Silence, State as Container, Survey};
+use crate::cluster::silence::Silence;
+use crate::cluster::survey::{PodReport, State as Container, Survey};
 use crate::model::byte_size::ByteSize;
 use crate::model::refusal::Result;
 use crate::model::resource_ref::ResourceRef;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::handover::standing::{Connection, Standby, not_running};
+use crate::cluster::handover::standing::{Connection, Obstacle, Standby, not_running};
 use crate::cluster::survey::{PodReport, State as Container, Survey};
 use crate::model::age::Age;
 use crate::model::byte_size::ByteSize;
@@ -121,7 +121,10 @@ impl<'a> Facts<'a> {
         if !wish.force {
             return Err(Refusal::new(
                 format!("{cluster}: no record says who is primary yet"),
-                "wait until the first boot of the cluster is complete (docker logs shows it); when every pod waits for a record, add --force",
+                match self.survey.nobody() {
+                    None => "wait until the first boot of the cluster is complete (docker logs shows it)".to_owned(),
+                    Some(proof) => format!("wait until the first boot of the cluster is complete (docker logs shows it); when every pod waits for a record, {}", proof.add_force()),
+                },
             ));
         }
         self.check_scripts()?;
@@ -162,14 +165,18 @@ impl<'a> Facts<'a> {
             ));
         }
         if !wish.force {
+            let gone = |pod| self.survey.pod(pod).and_then(PodReport::gone);
+            let forced = gone(primary).and(gone(target));
+            let forced = forced.map(|proof| proof.forced(cluster, wanted));
             return Err(Refusal::new(
                 format!(
                     "{cluster}: pod {primary} was to hand over to pod {target}, and nothing has happened for {}",
                     Age(age)
                 ),
-                format!(
-                    "{see}; when both pods are gone: vd pg:promote {cluster} --replica {wanted} --force"
-                ),
+                match forced {
+                    Some(forced) => format!("{see}; when both pods are gone for good: {forced}"),
+                    None => format!("{see}; another pod can take over once both do not run"),
+                },
             ));
         }
         Ok(())
@@ -194,30 +201,49 @@ impl<'a> Facts<'a> {
         wish: &Wish,
     ) -> Result<Way> {
         let primary = record.primary;
-        let (server, why) = match self.primary(primary) {
+        let (server, obstacle) = match self.primary(primary) {
             Ok(server) if server.system != standby.server.system => {
                 return Err(standby.stranger(primary));
             }
             Ok(server) => match standby.connection(server) {
                 Ok(connection) => return hand_over(&connection, wish, standby),
-                Err(why) => (Some(server), why),
+                Err(obstacle) => (Some(server), obstacle),
             },
-            Err(why) => (None, why),
+            Err(obstacle) => (None, obstacle),
         };
         if !wish.force {
-            let (cluster, target) = (self.cluster, wish.target);
-            return Err(Refusal::new(
-                format!("pod {primary} cannot hand over to pod {target}: {why}"),
-                format!(
-                    "put that right and run this again; or give up what only pod {primary} has: vd pg:promote {cluster} --replica {target} --force"
-                ),
-            ));
+            return Err(self.without_a_handover(primary, obstacle, wish.target));
         }
-        self.check_ahead(primary, standby, wish)?;
+        self.check_ahead(primary, standby, &obstacle, wish)?;
+        let why = obstacle.why().to_owned();
         let end = server.and_then(|server| server.written);
         let end = end.or_else(|| stopped_at(record));
         let lost = end.and_then(|end| Some(end.bytes_since(standby.server.reached()?)));
         Ok(Way::TakeOver { why, lost })
+    }
+}
+
+impl Facts<'_> {
+    fn without_a_handover(self, primary: Ordinal, obstacle: Obstacle, target: Ordinal) -> Refusal {
+        let cluster = self.cluster;
+        match obstacle {
+            Obstacle::Certain(proof) => Refusal::new(
+                format!(
+                    "pod {primary} cannot hand over to pod {target}: {}",
+                    proof.why()
+                ),
+                format!(
+                    "put that right and run this again; or give up what only pod {primary} has: {}",
+                    proof.forced(cluster, target)
+                ),
+            ),
+            Obstacle::Unknown { why, next } => Refusal::new(
+                format!(
+                    "it is not known whether pod {primary} can hand over to pod {target}: {why}"
+                ),
+                format!("{next}; then run this again"),
+            ),
+        }
     }
 }
 
@@ -262,3 +288,7 @@ fn hand_over(connection: &Connection, wish: &Wish, standby: &Standby<'_>) -> Res
 #[cfg(test)]
 #[path = "gate_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "unknown_tests.rs"]
+mod unknown;

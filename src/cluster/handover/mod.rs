@@ -97,7 +97,7 @@ impl Handover<'_> {
                         ARRIVAL.as_secs()
                     ),
                     format!(
-                        "see why: docker logs {container}; after 10 s the connection counts as broken, and --force goes on without it"
+                        "see why: docker logs {container}; after 10 s the connection counts as broken, and this command says what to do"
                     ),
                 )?);
             }

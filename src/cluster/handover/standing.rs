@@ -1,7 +1,9 @@
 //! How the pods stand when one of them is to become the primary.
 
+use crate::cluster::certainty::{Incapable, Writability};
 use crate::cluster::handover::gate::{Facts, Wish};
-use crate::cluster::survey::{PodReport, Silence, State as Container};
+use crate::cluster::silence::Silence;
+use crate::cluster::survey::{PodReport, State as Container};
 use crate::model::byte_size::ByteSize;
 use crate::model::lsn::Lsn;
 use crate::model::ordinal::Ordinal;
@@ -14,6 +16,25 @@ pub(super) struct Standby<'a> {
     pub(super) server: &'a Server,
 }
 
+/// Why there can be no handover.
+pub(super) enum Obstacle {
+    Certain(Incapable),
+    /// It is not known whether there can be one.
+    Unknown {
+        why: String,
+        next: String,
+    },
+}
+
+impl Obstacle {
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Self::Certain(proof) => proof.why(),
+            Self::Unknown { why, .. } => why,
+        }
+    }
+}
+
 /// A standby's connection to its primary.
 pub(super) struct Connection {
     /// What it has to replay, in bytes.
@@ -24,20 +45,22 @@ pub(super) struct Connection {
 impl Standby<'_> {
     /// Its connection to that primary, over which it is sent all that there is before the
     /// primary's shutdown ends.
-    pub(super) fn connection(&self, primary: &Server) -> std::result::Result<Connection, String> {
+    pub(super) fn connection(&self, primary: &Server) -> std::result::Result<Connection, Obstacle> {
         let name = &self.pod.container;
+        let certain = |why| Obstacle::Certain(Incapable::unconnected(primary, why));
         let follower = primary
             .follower(self.pod.ordinal)
-            .ok_or_else(|| format!("{name} is not connected to it"))?;
+            .ok_or_else(|| certain(format!("{name} is not connected to it")))?;
         if !matches!(&follower.state[..], "streaming" | "catchup") {
-            return Err(format!(
+            return Err(certain(format!(
                 "{name} is connected to it in state {}",
                 follower.state
-            ));
+            )));
         }
-        let behind = follower
-            .lag_bytes
-            .ok_or_else(|| format!("{name} has just connected and not said yet how far it is"))?;
+        let behind = follower.lag_bytes.ok_or_else(|| Obstacle::Unknown {
+            why: format!("{name} has just connected and not said yet how far it is"),
+            next: "run this again in a moment".to_owned(),
+        })?;
         Ok(Connection {
             behind,
             is_streaming: follower.is_streaming(),
@@ -103,19 +126,20 @@ impl<'a> Facts<'a> {
     }
 
     /// The recorded primary's server, when it is one.
-    pub(super) fn primary(self, primary: Ordinal) -> std::result::Result<&'a Server, String> {
+    pub(super) fn primary(self, primary: Ordinal) -> std::result::Result<&'a Server, Obstacle> {
         let Some(pod) = self.survey.pod(primary) else {
-            return Err(format!("there is no pod {primary}"));
+            return Err(Obstacle::Unknown {
+                why: format!("there is no pod {primary}"),
+                next: "set replicas so that there is one, and apply".to_owned(),
+            });
         };
-        let name = &pod.container;
-        match &pod.server {
-            Ok(server) if server.in_recovery => Err(format!(
-                "{name} is still in recovery and has not become the primary yet"
-            )),
-            Ok(server) => Ok(server),
-            Err(Silence::NotRunning) => Err(format!("{name} is {}", pod.state)),
-            Err(Silence::Hangs) => Err(format!("{name} does not answer")),
-            Err(Silence::Refuses(words)) => Err(format!("{name} does not answer: {words}")),
+        match pod.writability() {
+            Writability::Yes(server) => Ok(server),
+            Writability::No(proof) => Err(Obstacle::Certain(proof)),
+            Writability::Unknown(silence) => Err(Obstacle::Unknown {
+                why: format!("{} {silence}", pod.container),
+                next: silence.next(&pod.container),
+            }),
         }
     }
 
@@ -124,6 +148,7 @@ impl<'a> Facts<'a> {
         self,
         primary: Ordinal,
         standby: &Standby<'_>,
+        obstacle: &Obstacle,
         wish: &Wish,
     ) -> Result<()> {
         let Some((ahead, bytes)) = self.ahead(primary, standby) else {
@@ -143,8 +168,12 @@ impl<'a> Facts<'a> {
                 ahead.container
             ),
             format!(
-                "promote that one: vd pg:promote {cluster} --replica {} --force; or add --allow-lag to give up what pod {target} lacks",
-                ahead.ordinal
+                "promote that one{}; or add --allow-lag to give up what pod {target} lacks",
+                match obstacle {
+                    Obstacle::Certain(proof) =>
+                        format!(": {}", proof.forced(cluster, ahead.ordinal)),
+                    Obstacle::Unknown { .. } => " instead".to_owned(),
+                }
             ),
         ))
     }
@@ -218,8 +247,7 @@ fn note(pod: &PodReport, primary: Option<&Server>, wish: &Wish) -> Option<String
                 pod.state
             ));
         }
-        Err(Silence::Hangs) => return Some(format!("{name} does not answer")),
-        Err(Silence::Refuses(words)) => return Some(format!("{name} does not answer: {words}")),
+        Err(silence) => return Some(format!("{name} {silence}")),
         Ok(_) => {}
     }
     let follower = primary?.follower(pod.ordinal);
@@ -257,9 +285,5 @@ pub(super) fn not_running(pod: &PodReport) -> Refusal {
 
 fn silent(pod: &PodReport, silence: &Silence) -> Refusal {
     let name = &pod.container;
-    let reason = match silence {
-        Silence::Refuses(words) => format!("pod {name} does not accept sessions: {words}"),
-        Silence::Hangs | Silence::NotRunning => format!("pod {name} does not answer"),
-    };
-    Refusal::new(reason, format!("its log may say why: docker logs {name}"))
+    Refusal::new(format!("pod {name} {silence}"), silence.next(name))
 }

@@ -13,7 +13,7 @@ use crate::model::topology_record::{State, TopologyRecord};
 const GLANCE: Duration = Duration::from_millis(10);
 /// Asking docker does not.
 const LOOK: Duration = Duration::from_millis(500);
-/// With `--force`, an old primary that has not stopped by then is stopped from outside.
+/// When it is forced, an old primary that has not stopped by then is stopped from outside.
 const SILENCE: Duration = Duration::from_secs(10);
 /// A handover that the old primary has not begun by this time of the run is called off, while there
 /// is still time to say so. Its own limit is 20 s.
@@ -114,7 +114,7 @@ impl Handover<'_> {
         Ok(None)
     }
 
-    /// Whether the old primary has to be stopped from outside, which `--force` allows.
+    /// Whether the old primary has to be stopped from outside, which a forced one allows.
     fn is_hopeless(&self, watch: &Watch, primary: Ordinal) -> bool {
         let stuck = watch
             .stuck

@@ -11,6 +11,7 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use crate::cluster::certainty::{Incapable, Writability};
 use crate::cluster::condition::Condition;
 use crate::cluster::survey::State as Container;
 use crate::model::age::Age;
@@ -123,7 +124,8 @@ impl Check<'_> {
         }
     }
 
-    fn without_a_writer(&self, recorded: Ordinal) -> String {
+    /// What to do when the recorded primary, and so every pod, is known not to accept writes.
+    fn without_a_writer(&self, recorded: Ordinal, proof: &Incapable) -> String {
         let (reference, survey) = (self.reference(), &self.condition.survey);
         let container = self.condition.cluster.reference.container(recorded);
         if self.condition.record().is_none() {
@@ -143,19 +145,36 @@ impl Check<'_> {
         if survey.pods.len() < 2 {
             return first;
         }
-        format!(
-            "{first}; or promote another one: vd pg:promote {reference} --replica <ordinal> --force"
-        )
+        let forced = proof.forced(reference, "<ordinal>");
+        format!("{first}; or promote another one: {forced}")
+    }
+
+    /// The recorded primary's standing decides: only it may accept writes.
+    fn no_writer_seen(&self, recorded: Ordinal) -> Problem {
+        let pod = self.condition.survey.pod(recorded);
+        match pod.map(|pod| (pod, pod.writability())) {
+            Some((_, Writability::No(proof))) => Problem::new(
+                "no pod accepts writes",
+                self.without_a_writer(recorded, &proof),
+            ),
+            Some((pod, Writability::Unknown(silence))) => Problem::new(
+                format!("it is not known whether pod {recorded}, the primary, accepts writes"),
+                silence.next(&pod.container),
+            ),
+            Some((_, Writability::Yes(_))) | None => Problem::new(
+                "no pod accepts writes",
+                format!(
+                    "there is no pod {recorded}, the recorded primary: set replicas so that there is one, and apply"
+                ),
+            ),
+        }
     }
 
     fn writers(&self) -> Option<Problem> {
         let writable: Vec<_> = self.condition.survey.writable().collect();
         let recorded = self.condition.recorded_primary();
         match &writable[..] {
-            [] => Some(Problem::new(
-                "no pod accepts writes",
-                self.without_a_writer(recorded),
-            )),
+            [] => Some(self.no_writer_seen(recorded)),
             [only] if only.ordinal == recorded => None,
             [only] => Some(Problem::new(
                 format!(

@@ -1,7 +1,7 @@
 //! What is wrong with one pod.
 
 use super::{Check, Problem};
-use crate::cluster::survey::{PodReport, Silence, State as PodState};
+use crate::cluster::survey::{PodReport, State as PodState};
 use crate::model::byte_size::ByteSize;
 use crate::postgres::server::{Follower, Server};
 
@@ -29,16 +29,7 @@ impl Check<'_> {
             ),
             // Where postgres is stopped on purpose, nobody answers.
             (PodState::Running, Err(_)) if self.condition.is_in_motion() => return None,
-            (PodState::Running, Err(Silence::Hangs)) => (
-                format!("{name} did not answer in time"),
-                format!("see what it does with docker top {name}"),
-            ),
-            (PodState::Running, Err(Silence::Refuses(words))) => {
-                (format!("{name} does not accept sessions: {words}"), log())
-            }
-            (PodState::Running, Err(Silence::NotRunning)) => {
-                (format!("{name} has just ended"), log())
-            }
+            (PodState::Running, Err(silence)) => (format!("{name} {silence}"), silence.next(name)),
             (PodState::Running, Ok(_)) => return None,
         };
         Some(Problem::new(what, next))

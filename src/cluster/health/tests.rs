@@ -1,7 +1,8 @@
 use super::fixture::*;
 use super::*;
 use crate::cluster::condition::RecordSeen;
-use crate::cluster::survey::{PodReport, Silence, State as PodState};
+use crate::cluster::silence::Silence;
+use crate::cluster::survey::{PodReport, State as PodState};
 use crate::postgres::fresh_login::FreshLogin;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -36,6 +37,21 @@ fn pods_that_do_not_run() {
         ),
         (
             PodState::Running,
+            Silence::Down,
+            "s-db.2 runs, and postgres does not run in it; its log says why: docker logs s-db.2",
+        ),
+        (
+            PodState::Running,
+            Silence::Crowded("FATAL:  no".to_owned()),
+            "s-db.2 has no connection left: FATAL:  no; end what holds them",
+        ),
+        (
+            PodState::Running,
+            Silence::CannotLogIn("FATAL:  no".to_owned()),
+            "s-db.2 does not let the plugin log in: FATAL:  no; let the superuser in again",
+        ),
+        (
+            PodState::Running,
             Silence::Refuses("FATAL:\nno".to_owned()),
             "s-db.2 does not accept sessions: FATAL: no",
         ),
@@ -56,7 +72,18 @@ fn one_pod_must_be_writable_and_the_recorded_one() {
     let paused = || PodReport::silent("0", PodState::Paused, Silence::NotRunning);
     case(
         |condition| condition.survey.pods[0] = paused(),
-        &["no pod accepts writes", "s-db.0 is paused"],
+        &[
+            "no pod accepts writes; run docker unpause s-db.0, the primary; or promote another one: vd pg:promote s/db --replica <ordinal> --force",
+            "s-db.0 is paused",
+        ],
+    );
+    let hangs = || PodReport::silent("0", PodState::Running, Silence::Hangs);
+    case(
+        |condition| condition.survey.pods[0] = hangs(),
+        &[
+            "it is not known whether pod 0, the primary, accepts writes; see what it does with docker top s-db.0",
+            "s-db.0 did not answer in time",
+        ],
     );
     case(
         |condition| server(condition, 2).in_recovery = false,

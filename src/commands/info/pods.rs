@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::condition::Condition;
-use crate::cluster::survey::{PodReport, Silence, State as PodState};
+use crate::cluster::survey::{PodReport, State as PodState};
 use crate::model::age::Age;
 use crate::model::byte_size::ByteSize;
 use crate::model::table::columns;
@@ -66,8 +66,7 @@ pub(super) fn state(pod: &PodReport, condition: &Condition<'_>) -> String {
                 Some(None) | None => "not streaming".to_owned(),
             }
         }
-        (PodState::Running, Err(Silence::Hangs)) => "hangs".to_owned(),
-        (PodState::Running, Err(_)) => "no sessions".to_owned(),
+        (PodState::Running, Err(silence)) => silence.word().to_owned(),
         (other, _) => other.to_string(),
     }
 }
