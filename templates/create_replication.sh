@@ -47,6 +47,7 @@ SQL
     chmod 0600 "$new"
     sync "$new"
     mv -f "$new" "$hba"
+    sync "$PGDATA"
     # The first boot starts the server anew afterwards; only the supervisor runs
     # this, with its port, on a server that is already in service.
     [ -z "${PGPORT:-}" ] || psql -XAtq -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c 'SELECT pg_reload_conf()' >/dev/null

@@ -123,7 +123,8 @@ impl Directory {
         Some(text)
     }
 
-    /// Puts a text in a file's place, whole or not at all. `temporary` must not be guessable.
+    /// Puts a text in a file's place, whole or not at all, and on disk before it counts.
+    /// `temporary` must not be guessable.
     pub(crate) fn replace(&self, name: &str, temporary: &str, text: &str) -> io::Result<()> {
         self.install(name, temporary, text, |_| Ok(()))
     }
@@ -151,8 +152,10 @@ impl Directory {
             .and_then(|()| Ok(rustix::fs::renameat(&self.fd, temporary, &self.fd, name)?));
         if written.is_err() {
             self.remove(temporary)?;
+            return written;
         }
-        written
+        // A rename is on disk once its directory is.
+        Ok(rustix::fs::fsync(&self.fd)?)
     }
 
     /// Gives a file of the host a second name here; both must be on one disk.

@@ -24,7 +24,8 @@ const WRITE: &str = "\
 temp=$(mktemp \"$1.voodu.XXXXXX\") || exit 1
 cat >\"$temp\" && [ \"$(tail -c 1 \"$temp\" | wc -l)\" -eq 1 ] &&
   { [ ! -f \"$1\" ] || head -n 3 \"$1\" >>\"$temp\"; } &&
-  chmod 0600 \"$temp\" && sync \"$temp\" && mv -f \"$temp\" \"$1\" && exit 0
+  chmod 0600 \"$temp\" && sync \"$temp\" && mv -f \"$temp\" \"$1\" &&
+  sync \"${1%/*}\" && exit 0
 rm -f \"$temp\"
 exit 1";
 

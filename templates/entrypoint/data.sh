@@ -65,7 +65,8 @@ control() {
 check_major() {
   local have image
   [ -s "$PGDATA/PG_VERSION" ] || return 0
-  IFS= read -r have <"$PGDATA/PG_VERSION"
+  read_file "$PGDATA/PG_VERSION"
+  have=${TEXT%%$'\n'*}
   image=$(postgres -V)
   image=${image##*) }
   image=${image%%[!0-9]*}

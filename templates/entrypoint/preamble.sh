@@ -86,13 +86,13 @@ as_postgres() { "${DROP[@]}" "$@"; }
 pod_host() { local name="$PG_NAME-$1$PG_SCOPE_SUFFIX" && printf '%s' "${name,,}"; }
 
 # install_file FILE MODE: puts standard input in FILE's place, whole or not at
-# all.
+# all. A rename is on disk once its directory is.
 install_file() {
   # shellcheck disable=SC2016 # The inner shell expands it.
   as_postgres sh -c '
     [ ! -d "$1" ] || [ -L "$1" ] || exit 1
     temp=$(mktemp "$1.voodu.XXXXXX") || exit 1
-    cat >"$temp" && chmod "$2" "$temp" && sync "$temp" && mv -f "$temp" "$1" && exit 0
+    cat >"$temp" && chmod "$2" "$temp" && sync "$temp" && mv -f "$temp" "$1" && sync "${1%/*}" && exit 0
     rm -f "$temp"
     exit 1' sh "$1" "$2"
 }
@@ -104,12 +104,19 @@ read_file() {
   TEXT=''
   [ -e "$1" ] || [ -L "$1" ] || return 1
   [ -f "$1" ] && [ ! -L "$1" ] || return 2
-  # Success means a NUL byte or more than 4096 bytes.
-  if { IFS= read -r -d '' -n 4097 TEXT <"$1"; } 2>/dev/null; then
-    TEXT=''
-    return 2
-  fi
+  # The file can be exchanged for a pipe right now. Opened for both directions a
+  # pipe does not wait for its other end (fifo(7)). Root may write to every file;
+  # another user needs no protection from itself.
+  if [ -w "$1" ]; then
+    read_opened 8<>"$1"
+  else
+    read_opened 8<"$1"
+  fi 2>/dev/null || { TEXT='' && return 2; }
 }
+
+# read_opened: reads descriptor 8. Success of `read` means a NUL byte or more than
+# 4096 bytes.
+read_opened() { [ -f /proc/self/fd/8 ] && ! IFS= read -r -d '' -n 4097 -u 8 TEXT; }
 
 # session HOST USER SECONDS: runs the SQL on standard input, which answers with
 # one line at the most. An operator may have dropped the cluster's database, or

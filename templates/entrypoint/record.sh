@@ -69,7 +69,8 @@ record_render() {
 record_replace() {
   local allowed=$1
   shift
-  # Opening a pipe would block, opening a link would create what it points at.
+  # Opening a link would create what it points at. A pipe that comes later does
+  # not block, because the lock is opened for both directions.
   if [ -L "$RECORD_LOCK" ] || { [ -e "$RECORD_LOCK" ] && [ ! -f "$RECORD_LOCK" ]; }; then
     rm -f "$RECORD_LOCK"
   fi
@@ -84,12 +85,12 @@ record_replace() {
     rm -f "$RECORD".voodu.??????
     [ ! -L "$RECORD" ] || rm -f "$RECORD"
     "$@" | install_file "$RECORD" 0644 && sync "$BACKUPS"
-  ) 9>>"$RECORD_LOCK"
+  ) 9<>"$RECORD_LOCK"
 }
 
 # lock_is_in_place OPEN: whoever removed the lock file meanwhile made others lock
 # another one.
-lock_is_in_place() { [ "$RECORD_LOCK" -ef "$1" ]; }
+lock_is_in_place() { [ -f "$1" ] && [ ! -L "$RECORD_LOCK" ] && [ "$RECORD_LOCK" -ef "$1" ]; }
 
 # record_decided_on LOADED: the shared record is still the one that the change
 # was decided on (V_* is this pod's view of it).

@@ -94,7 +94,8 @@ unpack_parts() {
   local part into tar
   for part in base.tar:. pg_wal.tar:pg_wal backup_manifest:; do
     into=${part#*:} part=${part%%:*}
-    if ! { exec {tar}<"$Q_TAR"; } 2>/dev/null; then
+    # Opened for both directions, a pipe does not wait for its other end.
+    if ! { [ -f "$Q_TAR" ] && exec {tar}<>"$Q_TAR"; } 2>/dev/null; then
       give_up "the backup $Q_TAR is not there any more"
       return 1
     fi

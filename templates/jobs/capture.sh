@@ -182,7 +182,7 @@ publish() {
   write_checksum "$FILE" || fail "the checksum of $FILE could not be written"
   mv -fT "$PARTIAL" "$BACKUPS/$FILE" || fail "$FILE could not be given its name"
   UNFINISHED=()
-  sync "$BACKUPS"
+  sync "$BACKUPS" || fail "the name of $FILE could not be written to disk: see what is wrong with the disk of $BACKUPS"
 }
 
 # verify_others: dumps of the older plugin, or copied here, have no checksum.

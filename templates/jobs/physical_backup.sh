@@ -58,11 +58,10 @@ publish() {
   [ "$CHECKED" = yes ] || refuse "what was written has no manifest"
   sum "$DESTINATION"
   printf '%s  %s\n' "$SUM" "$NAME" >"$PARTS/sha256"
-  sync "$PARTS/tar" "$PARTS/sha256"
+  sync "$PARTS/tar" "$PARTS/sha256" || refuse "it could not be written to disk"
   # A link, unlike a rename, replaces nothing.
   ln "$PARTS/tar" "$TARGET" || refuse "$DESTINATION is there by now"
-  mv -fT "$PARTS/sha256" "$TARGET.sha256"
-  sync /destination
+  { mv -fT "$PARTS/sha256" "$TARGET.sha256" && sync /destination; } || fail "$DESTINATION or its checksum could not be written to disk: do not rely on it"
 }
 
 backup() {

@@ -41,6 +41,65 @@ fn shapes() {
     assert_eq!(shape_of(&["pgdata/PG_VERSION"]), "unknown");
 }
 
+/// `sync` and `mv` as they are called.
+const LOGGED: &str = "mkdir \"$SANDBOX/bin\"
+    for tool in sync mv; do
+      printf '#!/bin/sh\\necho %s \"$@\" >>%s/log\\nexec %s \"$@\"\\n' \
+        $tool \"$SANDBOX\" \"$(command -v $tool)\" >\"$SANDBOX/bin/$tool\"
+      chmod +x \"$SANDBOX/bin/$tool\"
+    done
+    PATH=$SANDBOX/bin:$PATH";
+
+#[test]
+fn a_file_that_replaces_another_is_on_disk_with_its_name() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        sandbox.output(&format!(
+            "{LOGGED}; printf x | install_file \"$VOLUME/.voodu-file\" 0600"
+        ));
+        let log = sandbox.read("log");
+        let steps: Vec<_> = log.lines().map(|line| line.split(' ').next()).collect();
+        assert_eq!(steps, [Some("sync"), Some("mv"), Some("sync")], "{log}");
+        let volume = sandbox.path("volume");
+        assert!(
+            log.ends_with(&format!("sync {}\n", volume.display())),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn no_rename_is_left_without_the_sync_of_its_directory() {
+    let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let folders = ["", "entrypoint", "jobs"].map(|folder| templates.join(folder));
+    let files = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let files = files.map(|entry| entry.unwrap().path());
+    let mut renames = 0;
+    for file in files.filter(|file| file.extension().is_some_and(|end| end == "sh")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            if !line.split([' ', '{', '(']).any(|word| word == "mv") || line.trim().starts_with('#')
+            {
+                continue;
+            }
+            renames += 1;
+            let after = lines[number..].iter().take(5);
+            assert!(
+                after.into_iter().any(|line| ["sync \"$", "sync /"]
+                    .iter()
+                    .any(|sync| line.contains(sync))),
+                "{}:{}",
+                file.display(),
+                number + 1
+            );
+        }
+    }
+    assert!(renames > 5, "{renames}");
+}
+
 #[test]
 fn a_missing_directory_is_empty() {
     let sandbox = Sandbox::new(Tools::Native);

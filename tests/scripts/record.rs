@@ -105,6 +105,33 @@ fn what_is_no_plain_file_is_never_opened() {
     }
 }
 
+/// After the last look at a file somebody puts a pipe in its place.
+const EXCHANGED: &str = "[() {
+    builtin [ \"$@\"
+    local code=$?
+    case $* in \"! -L $FILE ]\" | \"! -f $FILE ]\") rm -f \"$FILE\" && mkfifo \"$FILE\" ;; esac
+    return $code
+  }";
+
+#[test]
+fn a_pipe_that_comes_between_look_and_open_blocks_nobody() {
+    for (file, read, expected) in [
+        ("$RECORD", "read_file \"$RECORD\"", "2\n"),
+        ("$RECORD_LOCK", "record_replace record_is_useless :", "1\n"),
+    ] {
+        let sandbox = Sandbox::new(Tools::Native);
+        sandbox.write("backups/.topology", record(1, 0, ""));
+        sandbox.write("backups/.topology.lock", "");
+        let script = format!(
+            "FILE={file}; SHAPE=primary; observe; {EXCHANGED}
+            set -m; ({read}; echo $?) & reader=$!; set +m
+            for ((i = 0; i < 50; i++)); do kill -0 $reader 2>/dev/null || break; sleep 0.1; done
+            kill -KILL -- -$reader 2>/dev/null && echo blocked; wait"
+        );
+        assert_eq!(sandbox.output(&script), expected, "{file}");
+    }
+}
+
 #[test]
 fn one_of_many_creators_wins() {
     for tools in TOOLS {
