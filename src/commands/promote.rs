@@ -110,6 +110,7 @@ impl Args {
             writer,
             journal: &journal,
             wish,
+            survey: &survey,
         };
         let mut report = self.carry_out(&handover, &plan)?;
         let again = handover.again();
@@ -178,8 +179,10 @@ impl Args {
         handover.carry_out(plan)?;
         handover.await_writes()?;
         let paused = handover.journal.since_handover();
-        let clean = handover.record().and_then(|record| record.clean);
-        let left_cleanly = clean.is_some() && clean == old;
+        let record = handover.record();
+        let left_cleanly = old
+            .zip(record)
+            .is_some_and(|(old, record)| record.left_cleanly(old));
         let followers = handover.await_followers();
         let members = handover.members;
         let old = match plan.way {

@@ -5,33 +5,55 @@ use crate::model::cluster_id::ClusterId;
 use crate::model::ordinal::Ordinal;
 use crate::model::topology_record::{State, TopologyRecord};
 
+/// By how many epochs a handover comes after an undecided one that it replaces.
+const SUPERSEDES: u64 = 10;
+
 impl TopologyRecord {
-    /// The first record of a cluster.
-    pub(crate) fn first(cluster: ClusterId, primary: Ordinal) -> Self {
+    /// The first record of a cluster, whose pods have reached that timeline.
+    pub(crate) fn first(cluster: ClusterId, primary: Ordinal, timeline: u32) -> Self {
         Self {
             cluster,
             epoch: 1,
             primary,
             state: State::Steady,
-            clean: None,
+            timeline: Some(timeline),
+            clean: Vec::new(),
             rejoin: None,
+            settles: None,
         }
+    }
+
+    /// The same record in format 2, when it is of format 1: the highest timeline number that can
+    /// have been given is passed in. A clean stop without a location proves nothing and is dropped.
+    pub(crate) fn with_timeline(mut self, highest: u32) -> Self {
+        if self.timeline.is_none() {
+            self.timeline = Some(highest);
+            self.clean.retain(|stop| stop.at.is_some());
+        }
+        self
     }
 
     /// The primary hands over to the target.
     pub(crate) fn handover(&self, target: Ordinal) -> Self {
         let stopped_at = None;
-        self.next(State::Handover { target, stopped_at })
+        let mut next = self.next(State::Handover { target, stopped_at });
+        if matches!(self.state, State::Handover { .. }) {
+            // The target of the handover before may still end it with an epoch of its own
+            // (`record_resolve` in the pods' script), which must stay below this one.
+            next.epoch = self.epoch + SUPERSEDES;
+        }
+        next
     }
 
-    /// The target of the handover is the primary, and nothing is known of what the old one still
-    /// had. Outside a handover there is no such record.
+    /// The target of the handover is the primary on a new timeline, and nothing is known of what the
+    /// old one still had. Outside a handover there is no such record.
     pub(crate) fn taken_over(&self) -> Option<Self> {
         let State::Handover { target, .. } = self.state else {
             return None;
         };
         let mut next = self.next(State::Steady);
-        next.clean = None;
+        next.timeline = self.timeline.map(|highest| highest + 1);
+        next.clean.clear();
         next.rejoin = self.rejoin.filter(|pod| *pod != target);
         next.primary = target;
         Some(next)
@@ -58,6 +80,7 @@ impl TopologyRecord {
         Self {
             epoch: self.epoch + 1,
             state,
+            settles: None,
             ..self.clone()
         }
     }
@@ -115,6 +138,47 @@ mod tests {
     }
 
     #[test]
+    fn a_forced_take_over_draws_the_next_timeline() {
+        let handover = record(
+            "epoch=8\nprimary=1\nstate=handover\ntarget=2\nstopped_at=0/5A8\ntimeline=4\nclean=1@0/4A8\n",
+        );
+        case(
+            &handover.taken_over().unwrap(),
+            "epoch=9\nprimary=2\nstate=steady\ntimeline=5\n",
+        );
+        case(
+            &handover.steady(),
+            "epoch=9\nprimary=1\nstate=steady\ntimeline=4\nclean=1@0/4A8\n",
+        );
+    }
+
+    #[test]
+    fn an_undecided_handover_is_superseded_by_a_later_epoch() {
+        let handover = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\ntimeline=4\n");
+        case(
+            &handover.handover(pod("3")),
+            "epoch=18\nprimary=1\nstate=handover\ntarget=3\ntimeline=4\n",
+        );
+    }
+
+    #[test]
+    fn format_1_becomes_format_2_with_a_timeline() {
+        let old = record("epoch=8\nprimary=1\nstate=steady\nclean=0\nrejoin=2\n");
+        case(
+            &old.clone().with_timeline(3),
+            "epoch=8\nprimary=1\nstate=steady\ntimeline=3\nrejoin=2\n",
+        );
+        let new = record("epoch=8\nprimary=1\nstate=steady\ntimeline=7\nclean=0@0/5A8\n");
+        assert_eq!(new.clone().with_timeline(3), new);
+    }
+
+    #[test]
+    fn what_settled_an_earlier_handover_is_history() {
+        let settled = record("epoch=8\nprimary=1\nstate=steady\ntimeline=4\nsettles=5\n");
+        assert_eq!(settled.maintenance().settles, None);
+    }
+
+    #[test]
     fn what_a_pod_gave_up_as_a_standby_is_not_given_up_as_the_primary() {
         let handover = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin=2\n");
         assert_eq!(handover.taken_over().unwrap().rejoin, None);
@@ -124,9 +188,9 @@ mod tests {
 
     #[test]
     fn the_first_one() {
-        let first = TopologyRecord::first("ab".repeat(16).parse().unwrap(), pod("2"));
+        let first = TopologyRecord::first("ab".repeat(16).parse().unwrap(), pod("2"), 3);
         let text = format!(
-            "cluster={}\nepoch=1\nprimary=2\nstate=steady\n",
+            "cluster={}\nepoch=1\nprimary=2\nstate=steady\ntimeline=3\n",
             "ab".repeat(16)
         );
         assert_eq!(first.to_string(), text);

@@ -6,13 +6,19 @@
 //! primary=1
 //! state=steady           steady | handover | maintenance
 //! target=2               handover only
-//! stopped_at=0/5A8       handover only: where the old primary stopped
-//! clean=0                this pod stopped with nothing left to hand over
+//! stopped_at=0/5A8       handover only: location of the old primary's shutdown checkpoint
+//! timeline=4             highest timeline number that was ever given in this cluster
+//! clean=0@0/5A8,2@0/6B0  pods that shut down cleanly as primary, with their shutdown checkpoints
 //! rejoin=0               an operator asked this pod to rejoin
+//! settles=5              this record ends the handover that began with that epoch
 //! ```
 //!
 //! One `key=value` per line in any order, each key once, the last line ended, nothing else. Both
 //! this file and `templates/entrypoint/record.sh` read it that strictly.
+//!
+//! A record without `timeline` is of format 1: its `clean` names one pod and no location, and it
+//! knows no `settles`. Pods of an earlier release read nothing else, so a record changes its format
+//! only where every pod runs today's script ([`TopologyRecord::with_timeline`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,8 +33,23 @@ pub(crate) struct TopologyRecord {
     pub(crate) epoch: u64,
     pub(crate) primary: Ordinal,
     pub(crate) state: State,
-    pub(crate) clean: Option<Ordinal>,
+    /// The highest timeline number that a pod of the cluster was ever given; none in format 1.
+    pub(crate) timeline: Option<u32>,
+    /// The pods whose data ends with the shutdown checkpoint of a handover, the latest last.
+    pub(crate) clean: Vec<CleanStop>,
     pub(crate) rejoin: Option<Ordinal>,
+    /// The epoch at which the handover began that a target ended from its own copy, after the
+    /// shared record was lost.
+    pub(crate) settles: Option<u64>,
+}
+
+/// A pod that shut down as the primary after every standby it handed over to had all of its WAL. It
+/// may follow without a rewind while its data still ends with that checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CleanStop {
+    pub(crate) pod: Ordinal,
+    /// The location of its shutdown checkpoint; not known in format 1.
+    pub(crate) at: Option<String>,
 }
 
 /// What the pods are asked to do.
@@ -50,6 +71,11 @@ pub(crate) enum State {
 pub(crate) struct NotARecord;
 
 impl TopologyRecord {
+    /// Whether a pod left the role of the primary with nothing that its successor lacks.
+    pub(crate) fn left_cleanly(&self, pod: Ordinal) -> bool {
+        self.clean.iter().any(|stop| stop.pod == pod)
+    }
+
     /// The pods that must exist: the primary, and in a handover the next one.
     pub(crate) fn needed_pods(&self) -> impl Iterator<Item = Ordinal> {
         let target = match self.state {
@@ -68,8 +94,10 @@ struct Fields<'a> {
     state: Option<&'a str>,
     target: Option<&'a str>,
     stopped_at: Option<&'a str>,
+    timeline: Option<&'a str>,
     clean: Option<&'a str>,
     rejoin: Option<&'a str>,
+    settles: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -94,8 +122,10 @@ impl<'a> Fields<'a> {
             "state" => &mut self.state,
             "target" => &mut self.target,
             "stopped_at" => &mut self.stopped_at,
+            "timeline" => &mut self.timeline,
             "clean" => &mut self.clean,
             "rejoin" => &mut self.rejoin,
+            "settles" => &mut self.settles,
             _ => return None,
         })
     }
@@ -106,8 +136,10 @@ impl<'a> Fields<'a> {
             epoch: required(self.epoch, epoch)?,
             primary: required(self.primary, parsed)?,
             state: self.state()?,
-            clean: optional(self.clean, parsed)?,
+            timeline: optional(self.timeline, timeline)?,
+            clean: optional(self.clean, clean)?.unwrap_or_default(),
             rejoin: optional(self.rejoin, parsed)?,
+            settles: optional(self.settles, epoch)?,
         })
     }
 
@@ -150,6 +182,31 @@ fn epoch(text: &str) -> Result<u64, NotARecord> {
     }
 }
 
+/// `[1-9][0-9]{0,8}`
+fn timeline(text: &str) -> Result<u32, NotARecord> {
+    if text.len() <= 9 {
+        epoch(text).and_then(|number| u32::try_from(number).map_err(|_| NotARecord))
+    } else {
+        Err(NotARecord)
+    }
+}
+
+/// `0@0/5A8,2@0/6B0`, or `0` without a location; each pod once.
+fn clean(text: &str) -> Result<Vec<CleanStop>, NotARecord> {
+    let mut stops: Vec<CleanStop> = Vec::new();
+    for entry in text.split(',') {
+        let (pod, at) = match entry.split_once('@') {
+            Some((pod, at)) => (parsed(pod)?, Some(lsn(at)?)),
+            None => (parsed(entry)?, None),
+        };
+        if stops.iter().any(|stop| stop.pod == pod) {
+            return Err(NotARecord);
+        }
+        stops.push(CleanStop { pod, at });
+    }
+    Ok(stops)
+}
+
 /// `[0-9A-F]{1,8}/[0-9A-F]{1,8}`, as postgres prints a position in the WAL.
 fn lsn(text: &str) -> Result<String, NotARecord> {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
@@ -185,12 +242,29 @@ impl fmt::Display for TopologyRecord {
                 }
             }
         }
-        for (key, ordinal) in [("clean", self.clean), ("rejoin", self.rejoin)] {
-            if let Some(ordinal) = ordinal {
-                writeln!(f, "{key}={ordinal}")?;
-            }
+        if let Some(timeline) = self.timeline {
+            writeln!(f, "timeline={timeline}")?;
+        }
+        if !self.clean.is_empty() {
+            let stops: Vec<_> = self.clean.iter().map(ToString::to_string).collect();
+            writeln!(f, "clean={}", stops.join(","))?;
+        }
+        if let Some(pod) = self.rejoin {
+            writeln!(f, "rejoin={pod}")?;
+        }
+        if let Some(began) = self.settles {
+            writeln!(f, "settles={began}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for CleanStop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            Some(at) => write!(f, "{}@{at}", self.pod),
+            None => write!(f, "{}", self.pod),
+        }
     }
 }
 
@@ -239,6 +313,15 @@ mod tests {
             format!("{STEADY}# note\n"),
             format!("{STEADY}other=1\n"),
             format!("{STEADY}epoch=8\n"),
+            format!("{STEADY}timeline=0\n"),
+            format!("{STEADY}timeline=04\n"),
+            format!("{STEADY}timeline=1234567890\n"),
+            format!("{STEADY}clean=\n"),
+            format!("{STEADY}clean=0,\n"),
+            format!("{STEADY}clean=0@\n"),
+            format!("{STEADY}clean=0@0/5a8\n"),
+            format!("{STEADY}clean=0@0/5A8,0@0/6B0\n"),
+            format!("{STEADY}settles=0\n"),
             STEADY.replace('\n', "\r\n"),
         ];
         for text in broken {
@@ -248,7 +331,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_read_is_written_the_same(text in "(cluster=[0-9a-f]{32}\n)(epoch=[1-9][0-9]{0,5}\n)(primary=[0-9]\n)(state=steady\n|state=handover\ntarget=[0-9]\n|state=maintenance\n)(clean=[0-9]\n)?(rejoin=[0-9]\n)?") {
+        fn what_was_read_is_written_the_same(text in "(cluster=[0-9a-f]{32}\n)(epoch=[1-9][0-9]{0,5}\n)(primary=[0-9]\n)(state=steady\n|state=handover\ntarget=[0-9]\n|state=maintenance\n)(timeline=[1-9][0-9]{0,8}\n)?(clean=1(@[0-9A-F]{1,8}/[0-9A-F]{1,8})?(,2@[0-9A-F]{1,8}/[0-9A-F]{1,8})?\n)?(rejoin=[0-9]\n)?(settles=[1-9][0-9]{0,5}\n)?") {
             let record: TopologyRecord = text.parse().unwrap();
             prop_assert_eq!(record.to_string(), text);
         }

@@ -10,6 +10,7 @@ mod fence;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod gate;
+mod inform;
 pub(crate) mod journal;
 pub(crate) mod report;
 mod standing;
@@ -23,6 +24,7 @@ use crate::cluster::handover::gate::{Plan, Way, Wish};
 use crate::cluster::handover::journal::Journal;
 use crate::cluster::members::Members;
 use crate::cluster::record_write::{Change, RecordWriter};
+use crate::cluster::survey::Survey;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result as Checked};
 use crate::model::topology_record::TopologyRecord;
@@ -39,6 +41,8 @@ pub(crate) struct Handover<'a> {
     pub(crate) writer: RecordWriter<'a>,
     pub(crate) journal: &'a Journal<'a>,
     pub(crate) wish: Wish,
+    /// What the pods said when the promotion was decided on.
+    pub(crate) survey: &'a Survey,
 }
 
 impl Handover<'_> {
@@ -109,7 +113,8 @@ impl Handover<'_> {
     /// Writes what is wanted. From here on the pods act.
     fn begin(&self, decided_on: &TopologyRecord) -> anyhow::Result<TopologyRecord> {
         let (primary, target) = (decided_on.primary, self.wish.target);
-        let begun = decided_on.handover(target);
+        let begun = decided_on.clone().with_timeline(self.highest_timeline());
+        let begun = begun.handover(target);
         self.journal.handover_begins();
         match self.writer.replace(Some(decided_on), &begun)? {
             Change::Done => {
@@ -138,7 +143,8 @@ impl Handover<'_> {
             )
             .into());
         }
-        let first = TopologyRecord::first(self.members.cluster.deployed.cluster_id.clone(), target);
+        let cluster_id = self.members.cluster.deployed.cluster_id.clone();
+        let first = TopologyRecord::first(cluster_id, target, self.highest_timeline());
         match self.writer.replace(None, &first)? {
             Change::Done => {
                 self.journal
@@ -146,6 +152,26 @@ impl Handover<'_> {
                 Ok(())
             }
             Change::Overtaken(_) => Err(self.overtaken().into()),
+        }
+    }
+
+    /// The highest timeline number that can have been given in a cluster whose record does not say
+    /// so: each change of the record gave one number at the most, also to a pod that does not
+    /// answer.
+    fn highest_timeline(&self) -> u32 {
+        let pods = &self.survey.pods;
+        let known = pods.iter().filter_map(|pod| Some(pod.server()?.timeline));
+        let highest = known.max().unwrap_or(1);
+        let changes = self
+            .members
+            .cluster
+            .record
+            .as_ref()
+            .map_or(0, |it| it.epoch);
+        if pods.iter().all(|pod| pod.server().is_some()) {
+            highest
+        } else {
+            highest.saturating_add(u32::try_from(changes.min(1000)).unwrap_or(1000))
         }
     }
 

@@ -44,6 +44,7 @@ impl Handover<'_> {
                 let target = self.wish.target;
                 self.journal
                     .note(format!("recorded that pod {target} is the primary"));
+                self.inform(old, &next);
                 return Ok(());
             }
         }
