@@ -9,8 +9,8 @@ use crate::docker::runner::{Failure, Output};
 /// is asked for.
 const FORMAT: &str = "{\"name\":{{json .Name}},\"state\":{{json .State.Status}},\
      \"command\":{{json .Config.Cmd}},\
-     \"cluster_id\":\"{{range .Config.Env}}{{if eq (index (split . \"=\") 0) \"PG_CLUSTER_ID\"}}{{index (split . \"=\") 1}}{{end}}{{end}}\",\
-     \"record_format\":\"{{range .Config.Env}}{{if eq (index (split . \"=\") 0) \"PG_RECORD_FORMAT\"}}{{index (split . \"=\") 1}}{{end}}{{end}}\",\
+     \"cluster_id\":\"{{range .Config.Env}}{{if eq (index (split . \"=\") 0) \"PG_CLUSTER_ID\"}}{{index (split . \"=\") 1}},{{end}}{{end}}\",\
+     \"record_format\":\"{{range .Config.Env}}{{if eq (index (split . \"=\") 0) \"PG_RECORD_FORMAT\"}}{{index (split . \"=\") 1}},{{end}}{{end}}\",\
      \"address\":\"{{with index .NetworkSettings.Networks \"voodu0\"}}{{.IPAddress}}{{end}}\"}";
 
 /// A container, running or not.
@@ -58,5 +58,17 @@ pub(super) fn answer(invocation: &Invocation, output: Output) -> Result<Vec<Cont
 fn container(line: &str) -> Option<Container> {
     let container: Container = serde_json::from_str(line).ok()?;
     let name = container.name.trim_start_matches('/').to_owned();
-    Some(Container { name, ..container })
+    Some(Container {
+        name,
+        cluster_id: last(&container.cluster_id),
+        record_format: last(&container.record_format),
+        ..container
+    })
+}
+
+/// The last of the values that a variable was given: docker keeps one from an `--env-file` beside
+/// one from `-e`, and the platform passes both.
+fn last(values: &str) -> String {
+    let given = values.rsplit(',').find(|value| !value.is_empty());
+    given.unwrap_or_default().to_owned()
 }
