@@ -12,6 +12,12 @@ decide() {
     [ "$SHAPE" != unknown ] || ACTION=refuse_unknown
     return
   fi
+  if [ "$V_RECORD" = lost ] || [ "$V_RECORD" = contradicted ]; then
+    # A standby that follows writes nothing.
+    ACTION=wait_for_outcome
+    [ "$who:$SHAPE" != other:standby ] || ACTION=follow
+    return
+  fi
   if [ "$V_STATE" = maintenance ]; then
     ACTION=wait_out_maintenance
     return
@@ -30,7 +36,7 @@ decide() {
   esac
   # While a handover runs nobody starts writable.
   case $V_STATE:$ACTION in
-    handover:run_primary) ACTION=hand_over ;;
+    handover:run_primary) [ "$RESUMED" = "$V_EPOCH" ] || ACTION=hand_over ;;
     handover:promote) ACTION=take_back ;;
   esac
 }
@@ -50,7 +56,7 @@ decide_standby() {
 # record says that the new primary received them all, or that they were given up.
 decide_old_primary() {
   ACTION=guard
-  if [ "$V_CLEAN" = "$ORDINAL" ]; then
+  if clean_stop "$ORDINAL"; then
     ACTION=follow_clean
   elif [ "$V_REJOIN" = "$ORDINAL" ]; then
     ACTION=rejoin
@@ -79,6 +85,24 @@ act_wait_for_record() {
   until record_changed; do
     [ "$TICKS" -lt "$deadline" ] ||
       die "no record of who is primary of $CLUSTER_REF showed up in 5 minutes, and a standby is not promoted on a guess; start the other pods, or say who is primary: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force"
+    tick
+    [ -z "$STOPPING" ] || exit 143
+  done
+}
+
+# act_wait_for_outcome: this pod may have been succeeded as the primary, and what it knows
+# of that is not the last word. Whoever knows publishes a record.
+act_wait_for_outcome() {
+  local next=$TICKS
+  until record_changed; do
+    if [ "$TICKS" -ge "$next" ]; then
+      if [ "$V_RECORD" = contradicted ]; then
+        say "the shared record $RECORD and this pod's copy of it have the same epoch ($V_EPOCH) and name different primaries; waiting for a newer one. To say who is primary: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force"
+      else
+        say "the shared record $RECORD was lost in the middle of a change of roles, and this pod cannot know how that ended: waiting for the other pods. To say who is primary: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force"
+      fi
+      next=$((TICKS + 60 * 5))
+    fi
     tick
     [ -z "$STOPPING" ] || exit 143
   done

@@ -5,65 +5,120 @@
 # change the record under its lock, so only one of them can happen.
 
 # record_stopped LOCATION: the old primary is down, and this is where.
-record_stopped() { record_change "$1"; }
+record_stopped() { record_change "stopped_at=$1"; }
 
-# record_take_over: the target has everything and is the primary from now on.
+# record_take_over: the target has everything and is the primary from now on, on a new
+# timeline.
 record_take_over() {
-  local N_PRIMARY=$ORDINAL N_STATE=steady V_CLEAN=$V_PRIMARY
-  [ "$V_REJOIN" != "$ORDINAL" ] || local V_REJOIN=''
-  record_change
+  local rejoin=$V_REJOIN timeline='' clean=$V_PRIMARY
+  [ "$rejoin" != "$ORDINAL" ] || rejoin=''
+  if [ -n "$V_TIMELINE" ]; then
+    timeline=$(newest_timeline)
+    [ "$timeline" -ge "$V_TIMELINE" ] || timeline=$V_TIMELINE
+    timeline=$((timeline + 1))
+    clean=$(clean_without "$ORDINAL" "$V_PRIMARY")
+    clean+=${clean:+,}$V_PRIMARY@$V_STOPPED_AT
+  fi
+  record_change "primary=$ORDINAL" state=steady "timeline=$timeline" "clean=$clean" "rejoin=$rejoin"
 }
 
 # record_give_back / record_take_back: the old primary stays what it was, by the
 # target's or by its own decision.
-record_give_back() { record_end_handover; }
-record_take_back() { record_end_handover; }
-record_end_handover() {
-  local N_STATE=steady
-  record_change
-}
+record_give_back() { record_change state=steady; }
+record_take_back() { record_change state=steady; }
 
 # --- The old primary
 
 # hand_over_server: stops the running primary, and returns 1; what it left decides
-# how the handover goes on. Returns 0 when the target is not there to take over.
+# how the handover goes on. Returns 0 when nobody could take over, and the server
+# goes on.
 hand_over_server() {
-  if [ "$(target_is_there)" != t ]; then
+  local sender looked=0
+  sender=$(target_sender)
+  if [[ ! $sender =~ ^[0123456789]+$ ]]; then
     say "pod $V_TARGET does not stream from this pod, so it cannot take over: taking the role back"
+    record_take_back
+    return 0
+  fi
+  # From the stop on, what has to be written must not depend on free space.
+  if ! reserve_space "$BACKUPS" || ! reserve_space "$VOLUME" || ! note_stop; then
+    say "there is no space left for the record in $BACKUPS or $VOLUME: taking the role back"
     record_take_back
     return 0
   fi
   say "handing over to pod $V_TARGET (epoch $V_EPOCH): stopping postgres"
   deadline_in 20
+  read_uptime && looked=$UPTIME
   while child_runs && ! passed "$DEADLINE"; do
     kill -INT "$CHILD" 2>/dev/null
     step
+    # A server that wrote its shutdown checkpoint can wait for its archive command.
+    if passed $((looked + 30)); then
+      read_uptime && looked=$UPTIME
+      ! stopped_cleanly || break
+      end_other_senders "$sender"
+    fi
   done
-  if child_runs; then
-    say "postgres did not stop cleanly within 20 s: stopping it at once"
-    kill -QUIT "$CHILD" 2>/dev/null
+  if ! stopped_cleanly; then
+    if child_runs; then
+      say "postgres did not stop cleanly within 20 s: stopping it at once"
+      kill -QUIT "$CHILD" 2>/dev/null
+    fi
+    stop_server
+    stopped_cleanly || return 1
   fi
-  stop_server
-  stopped_cleanly && record_stopped "$STOPPED_AT" && say "stopped at $STOPPED_AT"
+  announce_stop && say "stopped at $STOPPED_AT"
+  end_server
   return 1
 }
 
-# target_is_there: whether the target streams and replies; the message makes
-# every standby reply. A shutdown waits until each standby has all of the WAL, so
-# the others are sent away when they cannot have it soon.
-target_is_there() {
+# target_sender: the process that sends WAL to the target, when that streams and replies;
+# the message makes every standby reply. A fast shutdown waits until each WAL sender has
+# sent everything and was answered, so the others are sent away when they cannot have it
+# soon: standbys that are behind, and whoever is no standby of the cluster, like a consumer
+# of a logical slot that confirms only what it has stored.
+target_sender() {
   local_sql <<SQL 2>/dev/null
 \o /dev/null
 SELECT pg_logical_emit_message(true, 'voodu', 'handover');
 SELECT pg_sleep(0.1);
 SELECT pg_terminate_backend(pid) FROM pg_stat_replication
  WHERE application_name <> 'voodu-postgres-standby-$V_TARGET'
-   AND (state <> 'streaming' OR reply_time < clock_timestamp() - interval '1 s' OR pg_current_wal_lsn() - flush_lsn > 16777216);
+   AND (application_name !~ '^voodu-postgres-standby-[0-9]+\$' OR state <> 'streaming'
+     OR reply_time < clock_timestamp() - interval '1 s' OR pg_current_wal_lsn() - flush_lsn > 16777216);
 \o
-SELECT EXISTS (SELECT FROM pg_stat_replication
+SELECT max(pid) FROM pg_stat_replication
  WHERE application_name = 'voodu-postgres-standby-$V_TARGET'
-   AND state = 'streaming' AND reply_time > clock_timestamp() - interval '3 s');
+   AND state = 'streaming' AND reply_time > clock_timestamp() - interval '3 s';
 SQL
+}
+
+# end_other_senders PROCESS: the WAL senders besides that one, which hold the shutdown up:
+# those that connected after the others were sent away, or that stopped replying.
+end_other_senders() {
+  local file title process
+  for file in /proc/[0-9]*/cmdline; do
+    { IFS= read -r -d '' title <"$file"; } 2>/dev/null
+    process=${file#/proc/} process=${process%/cmdline}
+    if [[ $title != "postgres: "*"walsender "* ]] || [ "$process" = "$1" ]; then
+      continue
+    fi
+    say "ending the WAL sender $process, which holds up the shutdown: ${title//[![:print:]]/ }"
+    kill -TERM "$process" 2>/dev/null
+  done
+}
+
+# end_server: the stop is announced, and nobody waits for the process any more. It still
+# sends the target what that lacks, and ends by itself unless an archive command hangs.
+end_server() {
+  deadline_in 10
+  while child_runs; do
+    if passed "$DEADLINE" || { record_changed && record_parse "$TEXT" && [ "$R_STATE" != handover ]; }; then
+      kill -QUIT "$CHILD" 2>/dev/null
+    fi
+    step
+  done
+  stop_server
 }
 
 # stopped_cleanly: whether the data is that of a primary that was shut down. Then
@@ -76,16 +131,44 @@ stopped_cleanly() {
   [ "${found%%$'\n'*}" = 'shut down' ]
 }
 
+# note_stop: in this pod's volume, before the other pods can know of the stop.
+note_stop() {
+  read_file "$ANNOUNCED" && [ "$TEXT" = "$((V_EPOCH + 1))"$'\n' ] && return
+  record_install "$ANNOUNCED" "$((V_EPOCH + 1))" && sync "$VOLUME"
+}
+
+# announce_stop: from now on the target can take over. A stop that could not be announced
+# leaves the role with this pod.
+announce_stop() {
+  { note_stop && record_stopped "$STOPPED_AT"; } || {
+    as_postgres rm -f "$ANNOUNCED"
+    return 1
+  }
+}
+
 # act_hand_over: the old primary during a handover, down.
 act_hand_over() {
   check_major
   if ! stopped_cleanly; then
     say "this pod was not shut down cleanly, so it cannot hand over: taking the role back"
-    record_take_back || retry "could not write the record"
+    record_take_back || resume
   elif [ "$V_STOPPED_AT" != "$STOPPED_AT" ]; then
-    record_stopped "$STOPPED_AT" || retry "could not write the record"
+    announce_stop || resume
   else
     await_decision
+  fi
+}
+
+# resume: the record cannot be written. While the stop was not announced no other pod can
+# take over, so this one goes on as the primary, whatever the record says.
+resume() {
+  [ -z "$UNWRITTEN" ] && deadline_in 5 && UNWRITTEN=$DEADLINE
+  retry "could not write the record"
+  passed "$UNWRITTEN" || return 0
+  UNWRITTEN=''
+  if [ -z "$V_STOPPED_AT" ] && ! record_moved; then
+    say "the record cannot be written, and the stop of this pod was not announced: going on as the primary"
+    RESUMED=$V_EPOCH
   fi
 }
 
@@ -116,7 +199,7 @@ act_take_back() {
 tend_handover() {
   [ -n "$READY" ] && [ "$V_TARGET" = "$ORDINAL" ] || return 0
   if [ -z "$V_STOPPED_AT" ]; then
-    [ "$PEERS_ASKED" = "$V_EPOCH" ] || ask_other_standbys
+    [ "$PEERS_ASKED" = "$V_EPOCH" ] || prepare_take_over
     return 0
   fi
   if [ "${REPLAY_BY%:*}" != "$V_EPOCH" ]; then
@@ -141,6 +224,34 @@ nudge_replay() {
   passed "$NUDGE_AT" || return 0
   kill -HUP "$CHILD"
   read_uptime && NUDGE_AT=$((UPTIME + 20))
+}
+
+# prepare_take_over: what the new role needs is there before the old primary stops.
+prepare_take_over() {
+  local lacking
+  if lacking=$(lacks_room); then
+    PEERS_ASKED=$V_EPOCH
+    say "$lacking, so this pod cannot take over: giving the role back to pod $V_PRIMARY"
+    record_give_back
+  else
+    ask_other_standbys
+  fi
+}
+
+# lacks_room: says what a promotion would have no room for; returns 1 when it has. A new
+# timeline begins with a WAL segment of its own, and writes go on in the next.
+lacks_room() {
+  local free need
+  [ -n "$WAL_SEGMENT" ] || WAL_SEGMENT=$(control 'Bytes per WAL segment')
+  need=$((2 * ${WAL_SEGMENT:-16777216} / 1024 + 16384))
+  free=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+  if [ "${free:-$need}" -lt "$need" ]; then
+    printf '%s' "$VOLUME has $free kB left, and a new timeline needs $need kB"
+  elif ! reserve_space "$BACKUPS" || ! reserve_space "$VOLUME"; then
+    printf '%s' "there is no space left for the record in $BACKUPS or $VOLUME"
+  else
+    return 1
+  fi
 }
 
 # ask_other_standbys: that none of them is a second primary.

@@ -70,7 +70,12 @@ main() {
   while :; do
     [ -z "$STOPPING" ] || exit 143
     data_shape
+    repeat_promotion
     observe
+    if [ "$V_RECORD:$V_STATE" = ours:steady ]; then
+      undo_restore
+      raise_timeline
+    fi
     [ "$SHAPE" != standby ] || ! is_before_restore || SHAPE=clone
     decide
     "act_$ACTION"

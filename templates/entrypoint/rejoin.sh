@@ -10,7 +10,10 @@ REPLACED=$VOLUME/.voodu-replaced
 # new one before the handover, so there is nothing to rewind.
 act_follow_clean() {
   check_major
-  [ "$(control 'Database cluster state')" = 'shut down' ] || act_guard
+  # A list of an earlier release names no location.
+  if ! stopped_cleanly || [ "${CLEAN_AT:-$STOPPED_AT}" != "$STOPPED_AT" ]; then
+    act_guard
+  fi
   { make_standby && sync "$PGDATA"; } || die "cannot write in $PGDATA"
 }
 

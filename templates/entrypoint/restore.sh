@@ -49,6 +49,8 @@ restore_data() {
   if [ "$TEXT" != "$V_EPOCH"$'\n' ]; then
     unpack || return 0
   fi
+  # Until here the request can be taken back.
+  ! record_changed || return 0
   swap_in || die "cannot put the backup into $PGDATA"
   start_restored || return 0
   finish_restore || retry "could not write the record"
@@ -70,6 +72,8 @@ unpack() {
       give_up "the volume of pod $ORDINAL has no room for the backup, not even without the old data"
       return 1
     fi
+    # From here on there is no way back.
+    ! record_changed || return 1
     say "there is no room for the backup beside the old data: removing the old data first"
     { sentinel_set "$CLONE_SENTINEL" && data_wipe && remove_data "$BEFORE_RESTORE"; } || die "cannot empty $PGDATA"
   fi
@@ -144,14 +148,18 @@ remove_data() {
 # the backup's WAL and on a timeline of their own, so that no standby can take
 # what it had for a part of it. The roles get the passwords of today.
 start_restored() {
+  local timeline
   check_major
+  timeline=$(newest_timeline)
+  [ "${V_TIMELINE:-0}" -le "$timeline" ] || timeline=$V_TIMELINE
   {
-    as_postgres rm -f "$PGDATA/postmaster.pid" "$PGDATA/standby.signal" &&
+    as_postgres rm -f "$PGDATA/postmaster.pid" "$PGDATA/standby.signal" && place_histories "$((timeline + 1))" &&
       install_file "$PGDATA/recovery.signal" 0600 </dev/null && wire_settings && write_runtime_conf
   } || die "cannot write in $PGDATA"
   check_settings
   say "starting the restored data, unreachable from outside"
   "${DROP[@]}" postgres -D "$PGDATA" -p "$PORT" -c listen_addresses= -c hot_standby=off -c restore_command=false \
+    -c recovery_target_timeline=current \
     -c archive_mode=off -c password_encryption=scram-sha-256 "${CONF_ARGS[@]}" &
   CHILD=$!
   until server_ready; do
@@ -192,12 +200,37 @@ SQL
 
 # finish_restore: from here on the restored data are the cluster's.
 finish_restore() {
-  local N_STATE=steady V_CLEAN='' V_REJOIN=''
-  printf 'cluster=%s\nepoch=%s\n' "$V_CLUSTER" "$V_EPOCH" | install_file "$RESTORED" 0644 && sync "$BACKUPS" && stamp_restored || return 1
+  record_next state=steady clean= rejoin= "timeline=${V_TIMELINE:+$(own_timeline)}"
+  record_replace restore_counts record_render || return 1
   rm -f "$CLONE_SENTINEL"
-  record_change || return 1
   say "restored the data (epoch $V_EPOCH)"
   as_postgres rm -f "$REQUEST" "$Q_TAR" "$RESTORE_FAILED" "$UNPACKED_COMPLETE"
+}
+
+# restore_counts LOADED: the request was not taken back. From here on the standbys' data are
+# older than the restore.
+restore_counts() {
+  record_decided_on "$1" &&
+    printf 'cluster=%s\nepoch=%s\n' "$V_CLUSTER" "$V_EPOCH" | install_file "$RESTORED" 0644 && sync "$BACKUPS" && stamp_restored
+}
+
+# undo_restore: the maintenance ended before the restored data counted, because the
+# request was taken back: the old data return.
+undo_restore() {
+  local epoch
+  read_file "$UNPACKED_COMPLETE" && [[ $TEXT =~ ^[123456789][0123456789]{0,17}$'\n'$ ]] || return 0
+  epoch=${TEXT%$'\n'}
+  [ "$V_EPOCH" -gt "$epoch" ] || return 0
+  read_file "$RESTORED_HERE"
+  [[ $TEXT != *"epoch=$epoch"$'\n'* ]] || return 0
+  as_postgres rm -f "$UNPACKED_COMPLETE"
+  as_postgres rm -rf "$UNPACKED"
+  if [ -d "$BEFORE_RESTORE" ]; then
+    say "the restore was called off: the old data are back in place"
+    { remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME"; } ||
+      die "cannot put the old data back into $PGDATA"
+  fi
+  data_shape
 }
 
 # give_up REASON: puts the old data back, if they are there, and says so where the
@@ -214,9 +247,8 @@ give_up() {
   data_shape
   printf 'epoch=%s\n%s\n' "$V_EPOCH" "$1" | install_file "$RESTORE_FAILED" 0644
   if [ "$SHAPE" = primary ]; then
-    local N_STATE=steady
     say "the old data are back in place"
-    until record_change || record_changed; do retry "could not write the record"; done
+    until record_change state=steady || record_changed; do retry "could not write the record"; done
   else
     say "there are no data to go back to: postgres stays stopped until a restore succeeds"
   fi

@@ -59,7 +59,7 @@ start_server() {
   ROLE=$1 READY=''
   LIMIT_ARGS=()
   check_settings
-  [ "$ROLE" != standby ] || standby_limits
+  [ "$ROLE" != standby ] || { drop_placeholders && standby_limits; }
   [ -z "$STOPPING" ] || exit 143
   "${DROP[@]}" postgres -D "$PGDATA" -p "$PORT" -c 'listen_addresses=*' -c password_encryption=scram-sha-256 \
     "${CONF_ARGS[@]}" "${LIMIT_ARGS[@]}" &
@@ -107,6 +107,8 @@ watch_server() {
       look || return 0
     elif [ "$TICKS" -ge "$LOOK_AT" ]; then
       LOOK_AT=$((TICKS + 10 * 5))
+      reserve_space "$BACKUPS"
+      reserve_space "$VOLUME"
       look || return 0
       [ "$ACTION:$V_STATE" != follow:steady ] || tend_standby || return 0
     fi
@@ -139,13 +141,10 @@ look() {
 # after the server was stopped because it may not run as it does.
 role_holds() {
   case $ROLE:$ACTION in
-    *:refuse_*)
-      # What makes a boot refuse does not take a running database down.
-      [ "$UNHEEDED" = "$SHARED_TEXT" ] || say "the shared record $RECORD is not one of this cluster; going on as before"
-      UNHEEDED=$SHARED_TEXT
-      return 0
-      ;;
-    primary:run_primary) ;;
+    # What makes a boot refuse or wait does not take a running database down.
+    *:refuse_*) go_on "the shared record $RECORD is not one of this cluster" ;;
+    *:wait_for_outcome) go_on "the shared record $RECORD is $V_RECORD, and this pod cannot say who is primary" ;;
+    primary:run_primary) [ "$V_STATE" != handover ] || record_take_back ;;
     primary:hand_over) hand_over_server || return 1 ;;
     standby:follow)
       if is_before_restore; then
@@ -174,6 +173,12 @@ role_holds() {
   esac
 }
 
+# go_on WHY: says it once for each text of the record.
+go_on() {
+  [ "$UNHEEDED" = "$SHARED_TEXT." ] || say "$1; going on as before"
+  UNHEEDED=$SHARED_TEXT.
+}
+
 # follow_record: points the running standby at the recorded primary.
 follow_record() {
   if receiver_runs; then
@@ -195,8 +200,13 @@ promote_server() {
   # Who took over in a handover asked them in time, and the clients wait.
   [ -n "$TOOK_OVER" ] || refuse_second_primary
   TOOK_OVER=''
-  say "promoting this pod (epoch $V_EPOCH)"
-  as_postgres pg_ctl promote -D "$PGDATA" -W >/dev/null || die "the promotion failed, see above"
+  claim_timeline
+  case $? in
+    1) return 0 ;;
+    2) cannot_promote || return 1 ;;
+  esac
+  say "promoting this pod (epoch $V_EPOCH${V_TIMELINE:+, timeline $V_TIMELINE})"
+  as_postgres pg_ctl promote -D "$PGDATA" -W >/dev/null || cannot_promote || return 1
   PROMOTING=1
   write_runtime_conf
 }
@@ -208,6 +218,7 @@ left_recovery() {
   if [ -n "$PROMOTING" ]; then
     [ "$(local_sql <<<'SELECT pg_is_in_recovery()' 2>/dev/null)" = f ] || return 1
     PROMOTING='' ROLE=primary
+    keep_timeline
     on_ready
     # pg_rewind of the old primary goes by the last checkpoint of this one.
     local_sql <<<CHECKPOINT >/dev/null 2>&1 &
@@ -215,6 +226,31 @@ left_recovery() {
     say "this standby was promoted without the record"
     ROLE=primary
   fi
+}
+
+# cannot_promote: always returns 1, after the server was stopped.
+cannot_promote() {
+  stop_server
+  hand_back || die "the promotion failed, see above"
+  return 1
+}
+
+# hand_back: this pod took over in a handover and cannot be promoted. As long as it is a
+# standby it wrote nothing, so the pod that handed over still has everything.
+hand_back() {
+  local predecessor=${V_CLEAN##*,}
+  [ "$V_STATE" = steady ] && [ "$V_PRIMARY" = "$ORDINAL" ] && [ -n "$V_TIMELINE" ] && [[ $predecessor == *@* ]] || return 1
+  say "this pod cannot be promoted, see above: giving the role back to pod ${predecessor%@*}"
+  as_postgres rm -f "$PROMOTION"
+  record_hand_back "${predecessor%@*}"
+}
+
+# record_hand_back ORDINAL: this pod took over and cannot be promoted; the pod that handed
+# over becomes the primary again, on a timeline of its own.
+record_hand_back() {
+  local rejoin=$V_REJOIN
+  [ "$rejoin" != "$1" ] || rejoin=''
+  record_change "primary=$1" "timeline=$((V_TIMELINE + 1))" "clean=$(clean_without "$1")" "rejoin=$rejoin"
 }
 
 # on_ready: what a server that just began to accept sessions still needs.
@@ -243,6 +279,10 @@ server_ended() {
     return
   fi
   say "postgres ended with exit code $CODE"
+  if [ -n "$PROMOTING" ] && [ -e "$PGDATA/standby.signal" ] && hand_back; then
+    PROMOTING=''
+    return
+  fi
   if [ "$ROLE" = standby ] && [ -z "$READY" ]; then
     say "when the lines above speak of a timeline, this pod has WAL that pod $V_PRIMARY never got; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
   fi

@@ -286,7 +286,7 @@ fn a_pod_that_is_paused_meanwhile_ends_the_handover() {
         assert!(
             world
                 .record_text()
-                .ends_with("epoch=9\nprimary=0\nstate=steady\n")
+                .contains("epoch=9\nprimary=0\nstate=steady\ntimeline=")
         );
     }
 }
@@ -384,7 +384,7 @@ fn with_force_the_old_primary_is_stopped_first() {
         assert!(
             world
                 .record_text()
-                .ends_with("epoch=9\nprimary=1\nstate=steady\n")
+                .ends_with("epoch=9\nprimary=1\nstate=steady\ntimeline=9\n")
         );
         assert!(world.docker_calls().lines().any(|call| call == verb));
         assert_eq!(answer.actions().len(), 1);
@@ -404,7 +404,7 @@ fn an_old_primary_that_cannot_be_stopped_stays_the_primary() {
     assert!(
         world
             .record_text()
-            .ends_with("epoch=9\nprimary=0\nstate=steady\n")
+            .contains("epoch=9\nprimary=0\nstate=steady\ntimeline=")
     );
 }
 
@@ -444,7 +444,7 @@ fn waiting_pods_get_a_record() {
     assert!(
         world
             .record_text()
-            .ends_with("epoch=1\nprimary=1\nstate=steady\n")
+            .ends_with("epoch=1\nprimary=1\nstate=steady\ntimeline=1\n")
     );
 }
 

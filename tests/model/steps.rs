@@ -151,7 +151,7 @@ fn decided(world: &World, pod: Pod, view: Record, by: &mut Taken<'_>) {
             by("record_take_back", &end_handover);
         }
         (State::Handover { target, .. }, Server::Primary) if mine => {
-            by("target_is_there", &end_handover);
+            by("target_sender", &end_handover);
             if missing_nothing_but_what_is_sent(world, target, pod) {
                 by("hand_over_server", &|next| {
                     next.pods[pod].server = Server::Stopping;

@@ -6,7 +6,7 @@ const SHAPES: [&str; 7] = [
     "empty", "init", "fresh", "clone", "standby", "primary", "unknown",
 ];
 const STATES: [&str; 4] = ["", "steady", "handover", "maintenance"];
-const RECORDS: [&str; 4] = ["none", "ours", "foreign", "garbage"];
+const RECORDS: [&str; 6] = ["none", "ours", "foreign", "garbage", "lost", "contradicted"];
 
 /// The table as a person would say it.
 fn expected(mine: bool, shape: &str, record: &str, state: &str) -> &'static str {
@@ -14,6 +14,8 @@ fn expected(mine: bool, shape: &str, record: &str, state: &str) -> &'static str 
         (_, "unknown", _, _) => "refuse_unknown",
         (_, _, "foreign", _) => "refuse_foreign",
         (_, _, "garbage", _) => "refuse_garbage",
+        (false, "standby", "lost" | "contradicted", _) => "follow",
+        (_, _, "lost" | "contradicted", _) => "wait_for_outcome",
         (_, _, _, "maintenance") => "wait_out_maintenance",
         (true, "empty" | "init", "none", _) => "first_boot",
         (true, "fresh", ..) => "finish_first_boot",
@@ -41,7 +43,7 @@ fn every_combination_has_its_action() {
                 for state in STATES {
                     let primary = u8::from(!mine);
                     let case = format!(
-                        "SHAPE={shape} V_RECORD={record} V_STATE={state} V_PRIMARY={primary} V_CLEAN= V_REJOIN=; decide; \
+                        "SHAPE={shape} V_RECORD={record} V_STATE={state} V_EPOCH=3 V_PRIMARY={primary} V_CLEAN= V_REJOIN=; decide; \
                          echo \"{mine} {shape} {record} $V_STATE: $ACTION $(type -t \"act_$ACTION\")\"\n"
                     );
                     script += &case;
@@ -73,6 +75,7 @@ fn every_action_is_a_function_of_the_scripts() {
                 ("ours", "steady"),
                 ("ours", "handover"),
                 ("ours", "maintenance"),
+                ("lost", "handover"),
             ] {
                 let action = expected(mine, shape, record, state);
                 assert!(
@@ -97,6 +100,9 @@ fn an_old_primary_gives_its_data_up_only_when_the_record_names_it() {
     };
     assert_eq!(case("", ""), "guard");
     assert_eq!(case("2", "3"), "guard");
+    assert_eq!(case("2@0/5A8,10@0/6B0", "3"), "guard");
+    assert_eq!(case("2@0/5A8,0@0/6B0", ""), "follow_clean");
+    assert_eq!(case("0@0/5A8,2@0/6B0", ""), "follow_clean");
     assert_eq!(case("0", ""), "follow_clean");
     assert_eq!(case("", "0"), "rejoin");
     assert_eq!(case("0", "0"), "follow_clean");

@@ -10,6 +10,7 @@
 mod data;
 mod decide;
 mod jobs;
+mod lost_record;
 mod passfile;
 mod protocol;
 mod record;

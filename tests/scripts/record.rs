@@ -11,6 +11,8 @@ fn good_records_are_read() {
         record(1, 0, ""),
         record(999, 12, "clean=0\nrejoin=3\n"),
         record(7, 1, "").replace("steady", "maintenance"),
+        record(7, 1, "timeline=4\nclean=0@0/5A8,12@F/6B0\nsettles=4\n"),
+        record(7, 1, "timeline=999999999\nclean=0@0/5A8\nrejoin=2\n"),
         record(7, 1, "target=2\n").replace("steady", "handover"),
         record(7, 1, "target=2\nstopped_at=0/5A8\n").replace("steady", "handover"),
     ] {
@@ -58,6 +60,17 @@ fn anything_else_is_garbage() {
         &format!("{good}# comment\n"),
         &format!("{good}surprise=1\n"),
         &format!("{good}clean=x\n"),
+        &format!("{good}clean=\n"),
+        &format!("{good}clean=0,\n"),
+        &format!("{good}clean=,0\n"),
+        &format!("{good}clean=0@\n"),
+        &format!("{good}clean=0@0/5a8\n"),
+        &format!("{good}clean=0@0/5A8,0@0/6B0\n"),
+        &format!("{good}clean=0@0/5A8 2@0/6B0\n"),
+        &format!("{good}timeline=0\n"),
+        &format!("{good}timeline=04\n"),
+        &format!("{good}timeline=1234567890\n"),
+        &format!("{good}settles=0\n"),
         &format!("{good}target=2\n"),
         &format!("{good}stopped_at=0/1\n"),
         &format!("{good}rejoin\n"),
@@ -142,7 +155,7 @@ fn one_of_many_creators_wins() {
         assert_eq!(winners.lines().count(), 1, "{tools:?}: {winners}");
         assert_eq!(
             sandbox.read("backups/.topology"),
-            record(1, winners.trim().parse().unwrap(), "")
+            record(1, winners.trim().parse().unwrap(), "timeline=1\n")
         );
     }
 }
@@ -161,7 +174,7 @@ fn a_record_is_written_over_a_planted_link_or_lock() {
         ));
         assert_eq!(
             sandbox.read("backups/.topology"),
-            record(1, 0, ""),
+            record(1, 0, "timeline=1\n"),
             "{plant}"
         );
         assert!(!sandbox.path("outside").exists(), "{plant}");

@@ -122,9 +122,10 @@ fn sourced(script: &str) -> String {
 }
 
 /// The scripts between the preamble and main.sh.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "record",
     "data",
+    "timeline",
     "config",
     "peers",
     "bootstrap",
