@@ -78,6 +78,10 @@ e2e: build ## Run only the end-to-end tests
 faults: build ## Run the long repetitions: kills, promotes under load, both majors
 	$(call with_docker,cargo test --locked --test cli --test e2e -- --ignored --test-threads=1,echo "no docker" >&2; exit 1)
 
+.PHONY: soak
+soak: need-cargo ## Random steps on two clusters: SEED=1 MINUTES=60 MAJOR=15, or the steps of REPLAY=file
+	$(call with_docker,cargo test --locked --test soak,echo "no docker" >&2; exit 1)
+
 .PHONY: bench
 bench: build ## Measure; figures to compare within one run on one machine
 	@bash tests/bench.sh

@@ -1,0 +1,293 @@
+//! What must hold when everything is well again.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::jobs::Dump;
+use crate::journal::now;
+use crate::ledger::WRITERS;
+use crate::outside::{bounded, state};
+use crate::subject::{Checked, Subject, ensure};
+use crate::support::docker;
+
+const ROWS: &str = "SELECT writer || ' ' || id FROM soak_rows";
+
+/// Content and history of a pod, to be compared.
+const CONTENT: &str = "
+SELECT concat_ws(' ',
+ (SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM soak_rows AS t),
+ (SELECT count(*) || ' ' || sum(n) || ' ' || sum(hashtextextended(t::text, 0)::numeric) FROM soak_counts AS t))";
+const HISTORY: &str = "
+SELECT timeline || ' ' || coalesce(md5(pg_read_file('pg_wal/' || timeline || '.history', true)), '')
+  FROM (SELECT lpad(upper(to_hex(received_tli)), 8, '0') AS timeline FROM pg_stat_wal_receiver) AS t";
+const HISTORY_OF_PRIMARY: &str = "
+SELECT timeline || ' ' || coalesce(md5(pg_read_file('pg_wal/' || timeline || '.history', true)), '')
+  FROM (SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline) AS t";
+
+impl Subject {
+    /// Everything but backups, with the writers held while the pods are compared.
+    pub fn verify(&self) -> Checked {
+        let primary = self.primary().ok_or("no pod is the primary")?;
+        let from = now();
+        self.hold_writers()?;
+        let compared = self.compare(primary);
+        let _ = fs::remove_file(self.folder().join("pause"));
+        if let Ok(mut ledger) = self.ledger.lock() {
+            ledger.hold(from, now());
+        }
+        let lost = compared?;
+        if lost > 0 {
+            self.journal.say(format!(
+                "  {:?} gave up {lost} rows, as it was announced",
+                self.which
+            ));
+        }
+        self.application_logs_in()?;
+        self.writers_go_on()?;
+        if let Some(words) = self.watch.two_writers() {
+            return Err(words);
+        }
+        let leaks = self
+            .ledger
+            .lock()
+            .map(|ledger| ledger.leaks.clone())
+            .unwrap_or_default();
+        ensure(leaks.is_empty(), || {
+            format!("a password is in the output of {leaks:?}")
+        })
+    }
+
+    fn hold_writers(&self) -> Checked {
+        let folder = self.folder();
+        File::create(folder.join("pause")).map_err(|error| format!("hold the writers: {error}"))?;
+        let held = || (1..=WRITERS).all(|writer| folder.join(format!("held-{writer}")).exists());
+        let until = Instant::now() + self.patience(15);
+        while !held() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(50));
+        }
+        // They may be in a container that is being replaced: the comparison is repeated anyway.
+        Ok(())
+    }
+
+    /// Answers how many rows were given up.
+    fn compare(&self, primary: u16) -> Checked<usize> {
+        let until = Instant::now() + self.patience(20);
+        loop {
+            let compared = self.compare_once(primary);
+            if compared.is_ok() || Instant::now() > until {
+                compared?;
+                break;
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+        let there = self.rows(primary)?;
+        let mut ledger = self.ledger.lock().map_err(|_| "the ledger is poisoned")?;
+        ledger.settle(&there)
+    }
+
+    fn compare_once(&self, primary: u16) -> Checked {
+        let end = self.sql(primary, "SELECT pg_current_wal_flush_lsn()")?;
+        let (content, history) = (
+            self.sql(primary, CONTENT)?,
+            self.sql(primary, HISTORY_OF_PRIMARY)?,
+        );
+        let words: Vec<_> = content.split(' ').collect();
+        ensure(words.first() == words.get(3), || {
+            format!("pod {primary}: rows and counts differ: {content}")
+        })?;
+        for pod in self.pods().filter(|pod| *pod != primary) {
+            let replayed = self.sql(pod, &format!("SELECT pg_last_wal_replay_lsn() >= '{end}'"))?;
+            ensure(replayed == "t", || {
+                format!("pod {pod} has not replayed {end}")
+            })?;
+            let ahead = self.sql(primary, "SELECT pg_current_wal_flush_lsn()");
+            let reached = self.sql(pod, "SELECT pg_last_wal_receive_lsn()")?;
+            let written = self.sql(
+                primary,
+                &format!("SELECT pg_current_wal_flush_lsn() >= '{reached}'"),
+            )?;
+            ensure(written == "t", || {
+                format!("pod {pod} has {reached}, which pod {primary} never wrote: {ahead:?}")
+            })?;
+            let of_pod = self.sql(pod, CONTENT)?;
+            ensure(of_pod == content, || {
+                format!("pod {pod} holds {of_pod}, and pod {primary}, the primary, {content}")
+            })?;
+            let of_pod = self.sql(pod, HISTORY)?;
+            ensure(of_pod == history, || {
+                format!(
+                    "pod {pod} has the history {of_pod}, and pod {primary}, the primary, {history}"
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, pod: u16) -> Checked<Vec<BTreeSet<u64>>> {
+        let container = self.cluster.pod(pod);
+        let psql = [
+            "docker", "exec", &container, "psql", "-XAtq", "-p", "5433", "-U", "appuser", "-d",
+            "appdata", "-c", ROWS,
+        ];
+        Ok(by_writer(&bounded(60, &psql)?))
+    }
+
+    /// In its own container, with what the platform gave it.
+    fn application_logs_in(&self) -> Checked {
+        let app = format!("{}-app.0", self.cluster.scope);
+        let until = Instant::now() + self.patience(15);
+        for (variable, expected) in [("DATABASE_URL", "f"), ("DATABASE_READ_URL", "t")] {
+            let script = format!("exec psql \"${variable}\" -XAtqc 'SELECT pg_is_in_recovery()'");
+            loop {
+                let answer = bounded(10, &["docker", "exec", &app, "sh", "-c", &script]);
+                if answer.as_deref() == Ok(expected) {
+                    break;
+                }
+                ensure(Instant::now() < until, || {
+                    format!("the application with its {variable}: {answer:?}, not {expected}")
+                })?;
+                thread::sleep(Duration::from_millis(300));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each of them is acknowledged something again.
+    fn writers_go_on(&self) -> Checked {
+        let until = Instant::now() + self.patience(20);
+        let begun = now();
+        loop {
+            let last = {
+                let mut ledger = self.ledger.lock().map_err(|_| "the ledger is poisoned")?;
+                ledger.read()?;
+                ledger.last_acknowledged()
+            };
+            if last.iter().all(|last| *last > begun) {
+                return Ok(());
+            }
+            ensure(Instant::now() < until, || {
+                format!("the writers were not acknowledged anything since {begun:.1}: {last:?}")
+            })?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// No password in what the pods and jobs wrote.
+    pub fn logs_keep_secrets(&self) -> Checked {
+        let filter = format!("name=^{}-", self.cluster.scope);
+        let listed = docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
+        for container in String::from_utf8_lossy(&listed.stdout).lines() {
+            let output = docker(&["logs", container]);
+            let texts = [output.stdout, output.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            self.look_for_secrets(&format!("docker logs {container}"), &[&texts[0], &texts[1]]);
+        }
+        let leaks = self
+            .ledger
+            .lock()
+            .map(|ledger| ledger.leaks.clone())
+            .unwrap_or_default();
+        ensure(leaks.is_empty(), || format!("a password is in {leaks:?}"))
+    }
+
+    /// A dump that is listed as complete has every row that was acknowledged before it was begun, and
+    /// nothing stands in the way of its restore.
+    pub fn restores(&self, dump: &Dump, acknowledged: &[BTreeSet<u64>]) -> Checked {
+        let scratch = self.scratch()?;
+        let name = dump.path.file_name().unwrap_or_default().to_string_lossy();
+        let script = format!(
+            "cd / && dropdb -U postgres --if-exists soak && createdb -U postgres soak && \
+             pg_restore -U postgres --exit-on-error --no-owner --no-privileges -d soak '/dumps/{name}' && \
+             psql -U postgres -d soak -XAtqc \"{ROWS}\""
+        );
+        let restored = bounded(90, &["docker", "exec", &scratch, "bash", "-c", &script]);
+        let there = by_writer(&restored.map_err(|error| {
+            format!("{name} is listed as complete, and does not restore: {error}")
+        })?);
+        for (number, (expected, there)) in acknowledged.iter().zip(&there).enumerate() {
+            let missing: Vec<_> = expected.difference(there).take(3).collect();
+            ensure(missing.is_empty(), || {
+                let count = expected.difference(there).count();
+                format!(
+                    "{name} lacks {count} rows of writer {} that were acknowledged before it was begun, such as {missing:?}",
+                    number + 1
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A server beside the cluster, for restores.
+    fn scratch(&self) -> Checked<String> {
+        let name = format!("{}-scratch", self.cluster.scope);
+        if state(&name).0 != "running" {
+            docker(&["rm", "-f", "-v", &name]);
+            let (scope, dumps) = (
+                format!("voodu.scope={}", self.cluster.scope),
+                format!("{}:/dumps:ro", self.cluster.backups().display()),
+            );
+            let image = format!("postgres:{}", self.cluster.plan.major);
+            let run = [
+                "run",
+                "-d",
+                "--name",
+                &name,
+                "--label",
+                "createdby=voodu",
+                "--label",
+                &scope,
+                "--network",
+                "none",
+                "-e",
+                "POSTGRES_HOST_AUTH_METHOD=trust",
+                "-v",
+                &dumps,
+                &image,
+                "-c",
+                "fsync=off",
+            ];
+            ensure(self.docker(&run), || {
+                "the scratch server does not start".to_owned()
+            })?;
+        }
+        let until = Instant::now() + self.patience(30);
+        // The temporary server of the first boot listens on no address.
+        while bounded(
+            5,
+            &[
+                "docker",
+                "exec",
+                &name,
+                "pg_isready",
+                "-q",
+                "-h",
+                "127.0.0.1",
+            ],
+        )
+        .is_err()
+        {
+            ensure(Instant::now() < until, || {
+                "the scratch server does not answer".to_owned()
+            })?;
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(name)
+    }
+}
+
+fn by_writer(rows: &str) -> Vec<BTreeSet<u64>> {
+    let mut there = vec![BTreeSet::new(); WRITERS];
+    for row in rows.lines() {
+        let Some((writer, id)) = row.split_once(' ') else {
+            continue;
+        };
+        if let (Ok(writer), Ok(id)) = (writer.parse::<usize>(), id.parse()) {
+            if let Some(ids) = there.get_mut(writer.wrapping_sub(1)) {
+                ids.insert(id);
+            }
+        }
+    }
+    there
+}
