@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use voodu_standin::cli::CliOutput;
 
 use crate::faults;
+use crate::found::{Checked, ensure};
 use crate::jobs;
 use crate::ledger::announced_by;
 use crate::step::{Kind, Role, Step};
-use crate::subject::{Checked, Subject, ensure};
+use crate::subject::Subject;
 
 /// A step on its cluster. Alone, on a cluster where all was well, a command has to succeed.
 pub struct Act<'a> {
@@ -185,7 +186,7 @@ impl Act<'_> {
             if output.status == 0 {
                 break Ok(());
             }
-            let named = crate::settle::commands(&output.stderr)
+            let named = crate::advice::commands(&output.stderr)
                 .into_iter()
                 .find(|line| line.iter().any(|word| word == "--force"));
             let other = named.and_then(|line| {

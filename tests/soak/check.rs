@@ -5,11 +5,12 @@ use std::fs::{self, File};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::clock::now;
+use crate::found::{Checked, ensure};
 use crate::jobs::Dump;
-use crate::journal::now;
 use crate::ledger::WRITERS;
 use crate::outside::{bounded, state};
-use crate::subject::{Checked, Subject, ensure};
+use crate::subject::Subject;
 use crate::support::docker;
 
 const ROWS: &str = "SELECT writer || ' ' || id FROM soak_rows";

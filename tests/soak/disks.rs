@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::subject::Checked;
+use crate::found::Checked;
 use crate::support::{Cluster, docker_ok};
 
 const DATA_MEGABYTES: u32 = 800;

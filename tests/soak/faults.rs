@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::act::Act;
+use crate::found::{Checked, ensure};
 use crate::outside::state;
 use crate::step::Kind;
-use crate::subject::{Checked, ensure};
 use crate::support::docker;
 
 pub fn perform(act: &Act<'_>) -> Checked {

@@ -8,10 +8,11 @@ use std::thread;
 use chrono::NaiveDateTime;
 
 use crate::act::Act;
-use crate::journal::now;
+use crate::clock::now;
+use crate::found::{Checked, ensure};
 use crate::ledger::Announced;
 use crate::step::Kind;
-use crate::subject::{Checked, Subject, ensure};
+use crate::subject::Subject;
 
 pub fn perform(act: &Act<'_>) -> Checked {
     match act.step.kind {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 pub struct Journal {
     story: Mutex<File>,
@@ -38,10 +38,4 @@ impl Journal {
             text.as_ref()
         );
     }
-}
-
-/// Seconds since 1970.
-pub fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.as_ref().map_or(0.0, Duration::as_secs_f64)
 }

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::journal::now;
-use crate::subject::{Checked, ensure};
+use crate::clock::now;
+use crate::found::{Checked, ensure};
 
 pub const WRITERS: usize = 2;
 
@@ -190,10 +190,10 @@ impl Ledger {
     }
 }
 
-/// Whether a backup took the place of what was acknowledged then. Clocks of client and harness are
-/// one, and a line is noted within a second.
+/// Whether a backup took the place of what was acknowledged then. A client notes what it was told within
+/// a second.
 fn replaced(announced: &[Announced], at: f64) -> bool {
-    announced.iter().any(|loss| matches!(loss, Announced::Between { from, until } if (from - 1.0..until + 1.0).contains(&at)))
+    announced.iter().any(|loss| matches!(loss, Announced::Between { from, until } if (*from..until + 1.0).contains(&at)))
 }
 
 /// Whether lost rows are the last ones before a takeover: none of the writer's that is there lies
@@ -225,11 +225,11 @@ fn ends_history(
 /// What a promotion's message announces.
 pub fn announced_by(message: &str) -> Option<Announced> {
     let at = now();
-    if let Some(rest) = message.split("unless you save them: ").nth(1) {
-        let commits = rest.split(' ').next()?.parse().ok()?;
-        return Some(Announced::Last { commits, at });
+    if message.contains(" has is unknown") {
+        return Some(Announced::Unknown { at });
     }
-    message
-        .contains(" has is unknown")
-        .then_some(Announced::Unknown { at })
+    let numbers = message.split("unless you save them: ").skip(1);
+    let commits = numbers.filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok());
+    let commits = commits.reduce(|sum, more| sum + more)?;
+    Some(Announced::Last { commits, at })
 }

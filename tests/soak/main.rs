@@ -18,18 +18,23 @@
 mod support;
 
 mod act;
+mod advice;
 mod check;
+mod clock;
 mod disks;
 mod faults;
+mod found;
 mod jobs;
 mod journal;
 mod ledger;
 mod options;
 mod outside;
 mod random;
+mod reigns;
+mod report;
 mod run;
 mod settle;
-mod shorten;
+mod shorter;
 mod step;
 mod subject;
 mod watch;
@@ -38,7 +43,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match options::Options::read() {
-        Ok(Some(options)) => shorten::soak(&options),
+        Ok(Some(options)) => report::soak(&options),
         Ok(None) => ExitCode::SUCCESS,
         Err(usage) => {
             eprintln!("{usage}");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::subject::Checked;
+use crate::found::Checked;
 use crate::support::docker;
 
 /// Runs a program that may hang.

@@ -8,11 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::act::Act;
+use crate::found::Checked;
 use crate::journal::Journal;
 use crate::outside::state;
 use crate::random::Random;
 use crate::step::{Kind, Round, Step, Which};
-use crate::subject::{Checked, Subject};
+use crate::subject::Subject;
 
 /// Every so many rounds a backup is restored and the logs are read.
 const SAMPLE: usize = 4;

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use voodu_standin::cli::CliOutput;
 
 use crate::act;
-use crate::outside::state;
-use crate::subject::{Checked, Subject, ensure};
+use crate::advice::{commands, is_harmless};
+use crate::found::{Checked, ensure};
+use crate::subject::Subject;
+use crate::support::docker;
 
 /// For how long a problem may go away by itself before its advice is followed.
 const BY_ITSELF: u64 = 6;
@@ -60,7 +62,7 @@ impl Subject {
     /// advises where something does not heal by itself.
     pub fn settle(&self) -> Checked {
         let begun = Instant::now();
-        let mut since: BTreeMap<String, Instant> = BTreeMap::new();
+        let mut since: BTreeMap<String, (Instant, Instant)> = BTreeMap::new();
         let mut followed: BTreeMap<String, Instant> = BTreeMap::new();
         let mut content_though = 0;
         loop {
@@ -88,21 +90,24 @@ impl Subject {
                     check.stdout
                 ),
             })?;
-            let problems: Vec<_> = check
-                .stdout
-                .lines()
+            let lines = check.stdout.lines().chain(check.stderr.lines());
+            let problems: Vec<_> = lines
                 .filter(|line| line.contains("; "))
                 .map(str::to_owned)
                 .collect();
-            since.retain(|problem, _| problems.contains(problem));
+            since.retain(|_, (_, last)| last.elapsed() < self.patience(BY_ITSELF));
             for problem in &problems {
-                let begun = since.entry(problem.clone()).or_insert_with(Instant::now);
-                let lasts = begun.elapsed() > self.patience(BY_ITSELF);
+                // A pod that is started again and again has several.
+                let name = problem.split(' ').next().unwrap_or_default().to_owned();
+                let now = Instant::now();
+                let seen = since.entry(name.clone()).or_insert((now, now));
+                seen.1 = now;
+                let lasts = seen.0.elapsed() > self.patience(BY_ITSELF);
                 let again = followed
-                    .get(problem)
+                    .get(&name)
                     .is_none_or(|at| at.elapsed() > self.patience(ONCE_MORE));
                 if lasts && again {
-                    followed.insert(problem.clone(), Instant::now());
+                    followed.insert(name, now);
                     self.follow(problem);
                 }
             }
@@ -162,15 +167,13 @@ impl Subject {
 
     /// The last line of a pod's log that names a command.
     fn follow_log(&self, container: &str) {
-        let (_, since) = state(container);
-        let output = crate::support::docker(&["logs", "--since", &since, container]);
+        let output = docker(&["logs", "--since", "60s", "--tail", "40", container]);
         let log = [output.stdout, output.stderr]
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .concat();
         let named = log
             .lines()
             .rev()
-            .take(60)
             .find_map(|line| commands(line).into_iter().find(|line| is_harmless(line)));
         if let Some(line) = named {
             self.journal.say(format!(
@@ -199,53 +202,4 @@ impl Subject {
         act::note_losses(self, &output);
         output
     }
-}
-
-/// What gives nothing up that another way would keep.
-fn is_harmless(line: &[String]) -> bool {
-    !line
-        .iter()
-        .any(|word| word == "--force" || word.contains('<'))
-}
-
-/// The command lines that a text names, each from `vd` to the end of its sentence.
-pub fn commands(text: &str) -> Vec<Vec<String>> {
-    let starts = ["vd pg:", "vd postgres:", "vd delete "];
-    let mut places: Vec<_> = starts
-        .iter()
-        .flat_map(|start| text.match_indices(start).map(|(at, _)| at))
-        .collect();
-    places.sort_unstable();
-    places
-        .into_iter()
-        .map(|at| words(&text[at + "vd ".len()..]))
-        .collect()
-}
-
-/// A shell's words up to where the sentence goes on.
-fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(c),
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, ';' | ',' | '(' | ')' | '\n') => break,
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (None, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    let prose = [
-        "or", "and", "to", "again", "in", "then", "when", "shows", "says", "makes", "tells",
-    ];
-    let end = words
-        .iter()
-        .position(|word| prose.contains(&&word[..]))
-        .unwrap_or(words.len());
-    words.truncate(end);
-    words
 }

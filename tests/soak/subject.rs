@@ -10,20 +10,13 @@ use std::time::{Duration, Instant};
 use voodu_standin::cli::CliOutput;
 
 use crate::disks::Disks;
+use crate::found::{Checked, ensure};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::outside::bounded;
 use crate::step::{Role, Which};
 use crate::support::{Cluster, Plan, docker};
 use crate::watch::Watch;
-
-/// What went wrong, or that nothing did.
-pub type Checked<T = ()> = Result<T, String>;
-
-/// Turns a condition into a finding.
-pub fn ensure(condition: bool, otherwise: impl FnOnce() -> String) -> Checked {
-    if condition { Ok(()) } else { Err(otherwise()) }
-}
 
 pub struct Subject {
     pub which: Which,
@@ -101,7 +94,9 @@ impl Subject {
 
     fn start_application(&self, folder: &Path) -> Checked {
         let (scope, major) = (&self.cluster.scope, self.cluster.plan.major);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/soak/client.sh");
+        let script = folder.join("client.sh");
+        let written = fs::write(&script, include_str!("client.sh"));
+        written.map_err(|error| format!("{}: {error}", script.display()))?;
         let block = format!(
             "deployment \"{scope}\" \"app\" {{\n image = \"postgres:{major}\"\n command = [\"bash\", \"/client.sh\"]\n \
              volumes = [\"{}:/client.sh:ro\", \"{}:/soak\"]\n}}\n",

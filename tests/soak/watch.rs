@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::reigns::Reigns;
 use crate::support::Cluster;
 
 /// A session for as long as the server lives. Its answers begin with a mark, the server's clock and
@@ -20,15 +21,7 @@ while :; do
   sleep 0.3
 done";
 
-/// From when to when a server was seen as a primary. It stays one for as long as it lives, so it was
-/// one in between as well.
-#[derive(Clone, Copy, Debug)]
-struct Reign {
-    first: f64,
-    last: f64,
-}
-
-type Seen = Arc<Mutex<BTreeMap<(u16, String), Reign>>>;
+type Seen = Arc<Mutex<Reigns>>;
 
 pub struct Watch {
     seen: Seen,
@@ -64,24 +57,12 @@ impl Watch {
 
     /// Two pods that were primaries at one moment.
     pub fn two_writers(&self) -> Option<String> {
-        let seen = self.seen.lock().ok()?;
-        let reigns: Vec<_> = seen.iter().collect();
-        for (at, (one, a)) in reigns.iter().enumerate() {
-            for (other, b) in &reigns[at + 1..] {
-                if one.0 != other.0 && a.first <= b.last && b.first <= a.last {
-                    return Some(format!(
-                        "pod {} and pod {} were primaries at one moment: {a:?}, {b:?}",
-                        one.0, other.0
-                    ));
-                }
-            }
-        }
-        None
+        self.seen.lock().ok()?.two_at_once()
     }
 
-    /// How often a pod was seen as a primary for the first time since its start.
+    /// How many servers were seen as a primary.
     pub fn reigns(&self) -> usize {
-        self.seen.lock().map_or(0, |seen| seen.len())
+        self.seen.lock().map_or(0, |seen| seen.count())
     }
 
     pub fn stop(&mut self) {
@@ -123,11 +104,7 @@ fn follow(container: &str, pod: u16, seen: &Seen, clients: &Mutex<BTreeMap<u16, 
         let (Ok(at), Ok(mut seen)) = (at.parse(), seen.lock()) else {
             continue;
         };
-        let reign = seen.entry((pod, started.to_owned())).or_insert(Reign {
-            first: at,
-            last: at,
-        });
-        reign.last = reign.last.max(at);
+        seen.primary(pod, started, at);
     }
     if let Ok(mut clients) = clients.lock() {
         if let Some(mut client) = clients.remove(&pod) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::journal::Journal;
 use crate::options::{Options, write_rounds};
 use crate::run::{Summary, folder, run};
+use crate::shorter::shortest;
 use crate::step::{Generator, Round};
 
 /// Longer than any round and the end of a run take.
@@ -63,7 +64,7 @@ fn whole(options: &Options) -> Result<(), String> {
         &format!("seed {}\n{finding}", options.seed),
         &summary.rounds,
     )?;
-    let short = shorten(options, &summary.rounds, &journal, &finding);
+    let short = shorten(options, &summary.rounds, &journal);
     Err(format!(
         "\nsoak: SEED={} MAJOR={} found: {finding}\nthe steps:\n{}\nrun them again with make soak REPLAY={}\n{short}",
         options.seed,
@@ -85,10 +86,7 @@ fn replay_file(name: &str) -> PathBuf {
 
 fn list(rounds: &[Round]) -> String {
     let lines: Vec<_> = rounds.iter().map(|round| format!("  {round}")).collect();
-    lines.join(
-        "
-",
-    )
+    lines.join("\n")
 }
 
 fn text(summary: &Summary) -> String {
@@ -124,11 +122,10 @@ fn watchdog(at: Instant) {
 }
 
 /// Runs fewer and fewer rounds, as long as there is time and something is still found.
-fn shorten(options: &Options, rounds: &[Round], journal: &Journal, finding: &str) -> String {
+fn shorten(options: &Options, rounds: &[Round], journal: &Journal) -> String {
     let until = Instant::now() + options.shorten;
-    let mut shortest = rounds.to_vec();
     let mut attempt = 0;
-    let mut fails = |candidate: &[Round]| {
+    let fails = |candidate: &[Round]| {
         attempt += 1;
         let name = format!("{}-{}-shorter-{attempt}", options.seed, options.major);
         let own = self::journal(&name).ok()?;
@@ -145,28 +142,9 @@ fn shorten(options: &Options, rounds: &[Round], journal: &Journal, finding: &str
         ));
         found.map(|found| (summary.rounds, found))
     };
-    let mut last = finding.to_owned();
-    for candidate in Candidates::of(rounds) {
-        if Instant::now() >= until || candidate.len() >= shortest.len() {
-            continue;
-        }
-        if let Some((rounds, found)) = fails(&candidate) {
-            (shortest, last) = (rounds, found);
-        }
-    }
-    // One after the other may have no part in it.
-    let mut at = 0;
-    while at < shortest.len() && shortest.len() > 1 && Instant::now() < until {
-        let mut candidate = shortest.clone();
-        candidate.remove(at);
-        match fails(&candidate) {
-            Some((rounds, found)) => (shortest, last) = (rounds, found),
-            None => at += 1,
-        }
-    }
-    if shortest.len() == rounds.len() {
+    let Some((shortest, last)) = shortest(rounds, until, fails) else {
         return "no shorter list was found to fail".to_owned();
-    }
+    };
     let file = folder().join(format!("{}-{}-short.steps", options.seed, options.major));
     let written = write_rounds(&file, options.major, &last, &shortest);
     format!(
@@ -175,17 +153,4 @@ fn shorten(options: &Options, rounds: &[Round], journal: &Journal, finding: &str
         file.display(),
         written.err().unwrap_or_default()
     )
-}
-
-/// The ends of a list, the shortest first.
-struct Candidates;
-
-impl Candidates {
-    fn of(rounds: &[Round]) -> Vec<Vec<Round>> {
-        let lengths = std::iter::successors(Some(1), |length| Some(length * 2));
-        lengths
-            .take_while(|length| *length < rounds.len())
-            .map(|length| rounds[rounds.len() - length..].to_vec())
-            .collect()
-    }
 }
