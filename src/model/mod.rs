@@ -33,6 +33,7 @@ pub(crate) mod retention;
 pub(crate) mod scram;
 pub(crate) mod secret;
 pub(crate) mod sha256;
+pub(crate) mod sync_standbys;
 pub(crate) mod table;
 pub(crate) mod timestamp;
 pub(crate) mod topology;

@@ -2,6 +2,7 @@
 
 pub(crate) mod fresh_login;
 pub(crate) mod inventory;
+pub(crate) mod prospects;
 pub(crate) mod psql;
 pub(crate) mod quote;
 pub(crate) mod role_password;
