@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::cluster::record_file;
+use crate::cluster::room::{self, Rooms};
 use crate::cluster::survey::{PodReport, Survey};
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
@@ -16,6 +17,7 @@ use crate::model::secret::Secret;
 use crate::model::topology_record::{State, TopologyRecord};
 use crate::postgres::fresh_login::FreshLogin;
 use crate::postgres::inventory::{INVENTORY, Inventory};
+use crate::postgres::prospects::{PROSPECTS, Prospects};
 use crate::postgres::psql::Login;
 use crate::wire::deployed_spec::Backups;
 
@@ -24,6 +26,8 @@ pub(crate) struct Condition<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) survey: Survey,
     pub(crate) inventories: BTreeMap<Ordinal, Inventory>,
+    pub(crate) prospects: BTreeMap<Ordinal, Prospects>,
+    pub(crate) rooms: Rooms,
     pub(crate) record: RecordSeen,
     /// How long ago the record was changed.
     pub(crate) record_age: Option<Duration>,
@@ -56,7 +60,9 @@ impl<'a> Condition<'a> {
             user: &deployed.replication_user,
             ..superuser
         };
-        let (survey, logins) = thread::scope(|scope| {
+        let questions = format!("{PROSPECTS}{INVENTORY}");
+        let (survey, rooms, logins) = thread::scope(|scope| {
+            let rooms = scope.spawn(|| room::measure(cluster, docker));
             let attempts = [
                 (superuser, bucket.password.as_ref()),
                 (replication, bucket.replication_password.as_ref()),
@@ -64,14 +70,21 @@ impl<'a> Condition<'a> {
             let logins = attempts.map(|(login, password)| {
                 scope.spawn(move || try_password(cluster, docker, login, password))
             });
-            let survey = Survey::take_with(cluster, docker, INVENTORY);
+            let survey = Survey::take_with(cluster, docker, &questions);
+            let rooms = rooms.join().unwrap_or_default();
             // A thread of ours does not panic.
-            (survey, logins.map(|login| login.join().ok().flatten()))
+            (
+                survey,
+                rooms,
+                logins.map(|login| login.join().ok().flatten()),
+            )
         });
         let [login, replication_login] = logins;
         let survey = survey?;
         Ok(Self {
             inventories: inventories(&survey),
+            prospects: prospects(&survey),
+            rooms,
             record: RecordSeen::of(cluster),
             record_age: cluster.record_age(now),
             login,
@@ -147,6 +160,13 @@ fn inventories(survey: &Survey) -> BTreeMap<Ordinal, Inventory> {
         (pod.ordinal, inventory.unwrap_or_default())
     });
     read.collect()
+}
+
+fn prospects(survey: &Survey) -> BTreeMap<Ordinal, Prospects> {
+    let answered = survey.pods.iter().filter(|pod| !pod.more.is_empty());
+    answered
+        .map(|pod| (pod.ordinal, Prospects::of(&pod.more)))
+        .collect()
 }
 
 impl RecordSeen {

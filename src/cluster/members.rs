@@ -37,6 +37,16 @@ impl Members<'_> {
         self.with(pod, |psql| psql.ask(sql))
     }
 
+    /// The same, for statements that may take that long.
+    pub(crate) fn ask_within(
+        &self,
+        pod: Ordinal,
+        sql: &str,
+        limit: Duration,
+    ) -> Result<String, Failure> {
+        self.with(pod, |psql| psql.patient(limit).ask(sql))
+    }
+
     /// Whether a pod accepts a write at this moment.
     pub(crate) fn accepts_write(&self, pod: Ordinal) -> bool {
         self.ask(pod, WRITE).is_ok_and(|answer| !answer.is_empty())

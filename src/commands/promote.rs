@@ -9,6 +9,7 @@ use crate::cluster::handover::journal::Journal;
 use crate::cluster::handover::report::{OldPrimary, Report, outlook};
 use crate::cluster::members::Members;
 use crate::cluster::relink::{Relinked, relink};
+use crate::cluster::room;
 use crate::cluster::survey::Survey;
 use crate::cluster::wiring::Wiring;
 use crate::commands::args::ReplyArgs;
@@ -20,6 +21,7 @@ use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
 use crate::model::topology::Topology;
 use crate::output::Reply;
+use crate::postgres::prospects::{PROSPECTS, Prospects};
 use crate::wire::action::Restart;
 
 /// Make another pod the primary
@@ -88,12 +90,20 @@ impl Args {
         let docker = context.docker();
         let mut cluster = Cluster::load(&*session.controller, &self.cluster)?;
         let writer = cluster.record_writer(context.random)?;
-        let survey = Survey::take(&cluster, docker)?;
+        let (survey, rooms) = std::thread::scope(|scope| {
+            let rooms = scope.spawn(|| room::measure(&cluster, docker));
+            (
+                Survey::take_with(&cluster, docker, PROSPECTS),
+                rooms.join().unwrap_or_default(),
+            )
+        });
+        let survey = survey?;
         let facts = Facts {
             cluster: &self.cluster,
             record: cluster.record.as_ref(),
             record_age: cluster.record_age((context.now)()),
             survey: &survey,
+            rooms: &rooms,
         };
         let wish = self.wish();
         let plan = gate::plan(facts, &wish)?;
@@ -113,6 +123,8 @@ impl Args {
             survey: &survey,
         };
         let mut report = self.carry_out(&handover, &plan)?;
+        let target = survey.pod(self.replica).map(|pod| Prospects::of(&pod.more));
+        report.commits = handover.prove_a_commit(&target.unwrap_or_default());
         let again = handover.again();
         cluster.reread_record()?;
         report.applications = relinked.notes;
@@ -199,6 +211,7 @@ impl Args {
             plan,
             left_cleanly,
             paused,
+            commits: None,
             events: handover.journal.lines(),
             followers,
             old,

@@ -27,6 +27,11 @@ pub(crate) fn key(text: &str) -> String {
     }
 }
 
+/// What a server or a disk said, for a message: on one line, and nothing in it that a terminal obeys.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

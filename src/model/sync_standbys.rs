@@ -43,8 +43,19 @@ impl FromStr for SyncStandbys {
     fn from_str(text: &str) -> Result<Self, NoSyncStandbys> {
         let tokens = tokens(text)?;
         let (needed, list) = match &tokens[..] {
-            [Token::Any | Token::First, Token::Number(needed, _), Token::Open, list @ .., Token::Close]
-            | [Token::Number(needed, _), Token::Open, list @ .., Token::Close] => (*needed, list),
+            [
+                Token::Any | Token::First,
+                Token::Number(needed, _),
+                Token::Open,
+                list @ ..,
+                Token::Close,
+            ]
+            | [
+                Token::Number(needed, _),
+                Token::Open,
+                list @ ..,
+                Token::Close,
+            ] => (*needed, list),
             list => (1, list),
         };
         let names = names(list)?;
@@ -153,7 +164,11 @@ mod tests {
             ("FIRST 2 (s1, *)", 2, &["s1", "*"]),
             ("any 1(s1,\"two words\")", 1, &["s1", "two words"]),
             ("\"a\"\"b\", \"ANY\"", 1, &["a\"b", "ANY"]),
-            ("\"voodu-postgres-standby-1\"", 1, &["voodu-postgres-standby-1"]),
+            (
+                "\"voodu-postgres-standby-1\"",
+                1,
+                &["voodu-postgres-standby-1"],
+            ),
             ("\t7 ,\n_x$1 ", 1, &["7", "_x$1"]),
         ] {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
@@ -164,8 +179,23 @@ mod tests {
     #[test]
     fn what_postgres_does_not_load_names_nobody() {
         for text in [
-            "", "  ", ",", "a,", "a b", "a-b", "0 (a)", "2 (a", "2 a)", "ANY (a)", "ANY 1", "any",
-            "first, a", "\"a", "ANY 1 ()", "(a)", "99999999999999999999 (a)",
+            "",
+            "  ",
+            ",",
+            "a,",
+            "a b",
+            "a-b",
+            "0 (a)",
+            "2 (a",
+            "2 a)",
+            "ANY (a)",
+            "ANY 1",
+            "any",
+            "first, a",
+            "\"a",
+            "ANY 1 ()",
+            "(a)",
+            "99999999999999999999 (a)",
         ] {
             assert_eq!(read(text), None, "{text:?}");
         }

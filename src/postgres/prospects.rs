@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::model::excerpt::key;
 use crate::model::sync_standbys::SyncStandbys;
 use crate::postgres::server::STANDBY;
 
@@ -154,8 +155,8 @@ impl Prospects {
 
     /// The standbys that an application's commit waits for here; none when it waits for none.
     pub(crate) fn sync_standbys(&self) -> Option<SyncStandbys> {
-        let asynchronous = ["off", "local"].contains(&self.sync_commit.as_deref()?);
-        if asynchronous {
+        let commit = self.sync_commit.as_deref()?.to_lowercase();
+        if ["off", "false", "no", "0", "local"].contains(&&commit[..]) {
             return None;
         }
         self.sync_names.as_ref()?.parse().ok()
@@ -165,6 +166,33 @@ impl Prospects {
     pub(crate) fn foreign_senders(&self) -> impl Iterator<Item = &Sender> {
         let foreign = |sender: &&Sender| sender.logical || !sender.name.starts_with(STANDBY);
         self.senders.iter().filter(foreign)
+    }
+
+    /// The settings in which this server, as a standby of that primary, falls short of it: replay
+    /// pauses at the first record after which they count. Each with both values.
+    pub(crate) fn lower_limits<'a>(&'a self, primary: &Self) -> Vec<(&'a str, u64, u64)> {
+        let short = |(name, own): (&'a String, &Limit)| {
+            let needed = primary.limits.get(name)?.running;
+            (own.running < needed).then_some((&name[..], own.running, needed))
+        };
+        self.limits.iter().filter_map(short).collect()
+    }
+}
+
+impl Slot {
+    /// `slot cdc (logical, database appdata)`
+    pub(crate) fn described(&self) -> String {
+        let kind = match &self.database {
+            Some(database) => format!("logical, database {}", key(database)),
+            None if self.logical => "logical".to_owned(),
+            None => "physical".to_owned(),
+        };
+        format!("replication slot {} ({kind})", key(&self.name))
+    }
+
+    /// The statement that gives it up. A slot's name holds nothing but `a-z`, `0-9` and `_`.
+    pub(crate) fn drop(&self) -> String {
+        format!("SELECT pg_drop_replication_slot('{}')", self.name)
     }
 }
 

@@ -182,19 +182,56 @@ warn_of_auto_conf() {
   say "postgresql.auto.conf sets primary_conninfo, which wins over the record: run ALTER SYSTEM RESET primary_conninfo and SELECT pg_reload_conf() in this pod"
 }
 
-# standby_limits: a standby does not start with a lower limit than its primary
-# had (postgres manual, 27.4.3), and after the operator lowered one the standbys
-# come first. Leaves the options that keep such limits up in LIMIT_ARGS.
+# standby_limits: a standby does not run with a lower limit than its primary
+# (postgres manual, "Hot Standby"). After the operator lowered one the standbys come
+# first, and a standby that was promoted keeps the higher one until its next start; so
+# the primary's counts, as its WAL last told this pod and as it runs now. Leaves the
+# options that keep such limits up in LIMIT_ARGS, and in LIMITS what the server starts
+# with.
 standby_limits() {
-  local name field had
-  LIMIT_ARGS=()
+  local known name limit least own
+  LIMIT_ARGS=() LIMITS=''
+  known=$(limits_in_wal; primary_limits)
   for name in max_connections max_worker_processes max_wal_senders max_prepared_transactions max_locks_per_transaction; do
-    field=$name
-    [ "$name" != max_prepared_transactions ] || field=max_prepared_xacts
-    [ "$name" != max_locks_per_transaction ] || field=max_locks_per_xact
-    had=$(control "$field setting")
-    if [ -n "$had" ] && [ "$(setting "$name")" -lt "$had" ] 2>/dev/null; then
-      LIMIT_ARGS+=(-c "$name=$had")
-    fi
+    own=$(setting "$name")
+    least=$own
+    for limit in $known; do
+      [ "${limit%=*}" = "$name" ] && [ "${limit#*=}" -gt "$least" ] 2>/dev/null && least=${limit#*=}
+    done
+    [ "$least" = "$own" ] || LIMIT_ARGS+=(-c "$name=$least")
+    LIMITS+="$name=$least "
   done
+}
+
+# limits_in_wal: what the last WAL record about the primary's limits said, as lines of
+# NAME=NUMBER. pg_controldata shortens two of the names.
+limits_in_wal() {
+  LC_ALL=C as_postgres pg_controldata -D "$PGDATA" 2>/dev/null |
+    sed -n '/^max_/{ s/_xacts setting/_transactions setting/; s/_xact setting/_transaction setting/; s/ setting: */=/p; }'
+}
+
+# primary_limits: what the recorded primary runs with; nothing when it does not answer.
+primary_limits() {
+  [ "$V_PRIMARY" != "$ORDINAL" ] || return 0
+  remote_sql "$(pod_host "$V_PRIMARY")" 2 2>/dev/null <<'SQL'
+SELECT string_agg(name || '=' || setting, ' ') FROM pg_settings
+ WHERE name IN ('max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction')
+SQL
+}
+
+# limits_are_low: the primary has a higher limit by now than this standby was started
+# with. Replay pauses at the record that says so, and resuming it would shut the server
+# down.
+limits_are_low() {
+  local known limit own
+  known=$(limits_in_wal)
+  for own in $LIMITS; do
+    for limit in $known; do
+      if [ "${limit%=*}" = "${own%=*}" ] && [ "${limit#*=}" -gt "${own#*=}" ] 2>/dev/null; then
+        say "the primary runs with $limit, and this standby was started with $own, so its replay has paused: starting postgres again"
+        return 0
+      fi
+    done
+  done
+  return 1
 }

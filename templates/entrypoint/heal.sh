@@ -2,6 +2,10 @@
 
 # tend_standby: every 10 s. Returns 1 after the server was stopped.
 tend_standby() {
+  if limits_are_low; then
+    stop_server
+    return 1
+  fi
   if receiver_runs; then
     STUCK_AT='' BRANCHED_OFF=''
     [ "$V_REJOIN" != "$ORDINAL" ] || record_close_rejoin

@@ -13,6 +13,7 @@ mod link;
 mod new_password;
 mod physical;
 mod promote;
+mod prospects;
 mod psql;
 mod readme;
 mod rejoin;

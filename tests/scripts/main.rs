@@ -10,6 +10,7 @@
 mod data;
 mod decide;
 mod jobs;
+mod limits;
 mod lost_record;
 mod passfile;
 mod protocol;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
+
 use crate::cluster::handover::gate::{Facts, Plan, Way, Wish, plan};
+use crate::cluster::room::{Room, Rooms};
 use crate::cluster::silence::Silence;
 use crate::cluster::survey::{PodReport, State as Container, Survey};
 use crate::model::byte_size::ByteSize;
@@ -17,6 +20,7 @@ pub(super) struct World {
     pub(super) record: Option<String>,
     pub(super) record_age: Duration,
     pub(super) survey: Survey,
+    pub(super) rooms: Rooms,
     pub(super) wish: Wish,
 }
 
@@ -43,20 +47,42 @@ fn follower(pod: &str) -> Follower {
     }
 }
 
+/// What a server answers that nothing special is known of.
+pub(super) fn prospects() -> Map<String, Value> {
+    let answers = json!({
+        "sync_names": "", "sync_commit": "on", "segment_bytes": 16 << 20, "slots": [], "senders": [],
+        "limits": {"max_connections": {"running": 100, "configured": 100}},
+        "unlogged": {"database": "appdata", "tables": 0}, "unlogged_elsewhere": [],
+    });
+    answers.as_object().unwrap().clone()
+}
+
+fn room() -> Room {
+    Room {
+        data: 1 << 30,
+        backups: 1 << 30,
+        complaint: None,
+    }
+}
+
 impl World {
     pub(super) fn new() -> Self {
         let primary = Server {
             standbys: vec![follower("1"), follower("2")],
             ..server(false)
         };
-        let pods = vec![
+        let mut pods = vec![
             PodReport::answering("0", primary),
             PodReport::answering("1", server(true)),
             PodReport::answering("2", server(true)),
         ];
+        for pod in &mut pods {
+            pod.more = prospects();
+        }
         Self {
             record: Some(RECORD.to_owned()),
             record_age: Duration::from_secs(1),
+            rooms: pods.iter().map(|pod| (pod.ordinal, room())).collect(),
             survey: Survey { pods },
             wish: Wish {
                 target: "1".parse().unwrap(),
@@ -87,6 +113,17 @@ impl World {
         self.pod(pod, |pod| change(pod.server.as_mut().unwrap()))
     }
 
+    /// What a pod's server answers to one more question.
+    pub(super) fn answers(self, pod: usize, key: &str, answer: Value) -> Self {
+        self.pod(pod, |pod| drop(pod.more.insert(key.to_owned(), answer)))
+    }
+
+    /// What a pod says of its disks.
+    pub(super) fn room(mut self, pod: &str, change: impl FnOnce(&mut Room)) -> Self {
+        change(self.rooms.get_mut(&pod.parse().unwrap()).unwrap());
+        self
+    }
+
     pub(super) fn target(mut self, pod: &str) -> Self {
         self.wish.target = pod.parse().unwrap();
         self
@@ -101,6 +138,7 @@ impl World {
         self.pod(pod, |pod| {
             pod.state = state;
             pod.server = Err(Silence::NotRunning);
+            pod.more.clear();
         })
     }
 
@@ -112,6 +150,7 @@ impl World {
             record: record.as_ref(),
             record_age: Some(self.record_age),
             survey: &self.survey,
+            rooms: &self.rooms,
         };
         plan(facts, &self.wish)
     }

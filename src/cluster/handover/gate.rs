@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use crate::cluster::handover::effects::Effects;
 use crate::cluster::handover::standing::{Connection, Obstacle, Standby, not_running};
+use crate::cluster::room::Rooms;
 use crate::cluster::survey::{PodReport, State as Container, Survey};
 use crate::model::age::Age;
 use crate::model::byte_size::ByteSize;
@@ -41,6 +43,7 @@ pub(crate) struct Facts<'a> {
     /// How long ago the record was changed.
     pub(crate) record_age: Option<Duration>,
     pub(crate) survey: &'a Survey,
+    pub(crate) rooms: &'a Rooms,
 }
 
 /// How the target becomes the primary.
@@ -64,6 +67,7 @@ pub(crate) enum Way {
 pub(crate) struct Plan {
     pub(crate) way: Way,
     pub(crate) notes: Vec<String>,
+    pub(crate) effects: Effects,
 }
 
 /// Decides; a refusal names the pod, the reason and the next command.
@@ -74,7 +78,15 @@ pub(crate) fn plan(facts: Facts<'_>, wish: &Wish) -> Result<Plan> {
         Way::HandOver { .. } => facts.notes(wish),
         Way::TakeOver { .. } => [facts.notes(wish), facts.passed_over(wish)].concat(),
     };
-    Ok(Plan { way, notes })
+    let effects = match facts.record {
+        Some(record) if way != Way::Finish => facts.effects(record.primary, &way, wish),
+        _ => Effects::default(),
+    };
+    Ok(Plan {
+        way,
+        notes,
+        effects,
+    })
 }
 
 impl<'a> Facts<'a> {
@@ -95,7 +107,10 @@ impl<'a> Facts<'a> {
         self.check_scripts()?;
         let standby = self.standby(record.primary, wish.target)?;
         self.check_single_primary(record.primary)?;
-        self.by_primary(record, &standby, wish)
+        let way = self.by_primary(record, &standby, wish)?;
+        self.check_room(record.primary, &way, wish)?;
+        self.check_sync(record.primary, &way, wish)?;
+        Ok(way)
     }
 
     fn check_range(self, target: Ordinal) -> Result<()> {

@@ -17,6 +17,7 @@ fn a_healthy_cluster_hands_over() {
     let expected = Plan {
         way: CLEAN,
         notes: Vec::new(),
+        effects: Effects::default(),
     };
     assert_eq!(world.plan(), Ok(expected));
     World::new().force().goes(&CLEAN);

@@ -6,12 +6,15 @@
 //! command again goes on from there.
 
 pub(crate) mod after;
+mod commit;
+mod effects;
 mod fence;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod gate;
 mod inform;
 pub(crate) mod journal;
+pub(crate) mod needs;
 pub(crate) mod report;
 mod standing;
 mod take_over;

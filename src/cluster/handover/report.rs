@@ -26,6 +26,8 @@ pub(crate) struct Report<'a> {
     pub(crate) left_cleanly: bool,
     /// Between the request and the first write on the new primary.
     pub(crate) paused: Option<Duration>,
+    /// That a commit waits there for synchronous standbys.
+    pub(crate) commits: Option<String>,
     pub(crate) events: Vec<String>,
     pub(crate) followers: Followers,
     /// Those that may hold what nobody else has.
@@ -38,6 +40,7 @@ impl Report<'_> {
     /// The lines of the message.
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![self.first_line()];
+        lines.extend(self.commits.iter().map(|line| format!("  {line}")));
         lines.extend(self.events.iter().map(|event| format!("  {event}")));
         lines.extend(
             self.followers
@@ -50,6 +53,13 @@ impl Report<'_> {
                 .notes
                 .iter()
                 .map(|note| format!("  before: {note}")),
+        );
+        lines.extend(
+            self.plan
+                .effects
+                .lines
+                .iter()
+                .map(|line| format!("  {line}")),
         );
         lines.extend(self.old.iter().flat_map(|old| self.old_primary(old)));
         lines.extend(self.applications.iter().map(|line| format!("  {line}")));
@@ -70,9 +80,12 @@ impl Report<'_> {
                 return format!("pod {target} is recorded as the primary of {cluster}");
             }
             _ if self.left_cleanly => {
-                return format!(
-                    "pod {target} is now the primary of {cluster}, and nothing was lost{paused}"
-                );
+                let lost = if self.plan.effects.empties {
+                    "no logged commit was lost"
+                } else {
+                    "nothing was lost"
+                };
+                return format!("pod {target} is now the primary of {cluster}, and {lost}{paused}");
             }
             Way::TakeOver { why, .. } => why,
             Way::HandOver { .. } | Way::Resume => "the old primary did not stop in time",
@@ -126,7 +139,12 @@ pub(crate) fn outlook(
         Way::Finish => format!("pod {target} is already the primary of {cluster}"),
         Way::Resume => format!("a handover to pod {target} is going on; it would be watched"),
         Way::HandOver { behind } => format!(
-            "pod {target} of {cluster} can take over without a loss: it has {} to replay",
+            "pod {target} of {cluster} can take over without {}: it has {} to replay",
+            if plan.effects.empties {
+                "the loss of a logged commit"
+            } else {
+                "a loss"
+            },
             ByteSize(*behind)
         ),
         Way::TakeOver { why, lost } => format!(
@@ -146,6 +164,12 @@ pub(crate) fn outlook(
             .map(|pod| format!("  {}", standing(pod))),
     );
     lines.extend(plan.notes.iter().map(|note| format!("  note: {note}")));
+    lines.extend(
+        plan.effects
+            .lines
+            .iter()
+            .map(|line| format!("  effect: {line}")),
+    );
     lines.extend(applications.iter().map(|line| format!("  then: {line}")));
     lines.push("  nothing was changed".to_owned());
     lines.join("\n")

@@ -101,6 +101,9 @@ impl<'a> Facts<'a> {
                 "look at the logs of both pods (docker logs), and stop the wrong one",
             ));
         }
+        if let (true, Some(refusal)) = (server.replay_paused, self.outgrown(primary, pod)) {
+            return Err(refusal);
+        }
         if server.replay_paused {
             return Err(Refusal::new(
                 format!("pod {} does not replay: it was paused there", pod.container),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cluster::Cluster;
 use crate::cluster::condition::RecordSeen;
+use crate::cluster::room::Rooms;
 use crate::cluster::survey::PodReport;
 use crate::cluster::survey::Survey;
 use crate::controller::Kind;
@@ -12,6 +13,7 @@ use crate::postgres::inventory::Inventory;
 use crate::postgres::server::Receiver;
 use crate::postgres::server::{Follower, Server};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -78,6 +80,8 @@ pub(super) fn healthy(cluster: &Cluster) -> Condition<'_> {
     let inventories = pods.iter().map(|pod| (pod.ordinal, Inventory::default()));
     Condition {
         inventories: inventories.collect(),
+        prospects: BTreeMap::new(),
+        rooms: Rooms::new(),
         survey: Survey { pods },
         record: RecordSeen::Ours,
         record_age: Some(Duration::from_secs(3_600)),

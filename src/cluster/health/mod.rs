@@ -1,9 +1,15 @@
 //! What is wrong with a cluster: one sentence and one next step for each thing. Decides on what was
 //! examined, and asks nothing.
 
+mod commits;
 #[cfg(test)]
 mod fixture;
+mod limits;
 mod pods;
+#[cfg(test)]
+mod prospects_tests;
+mod rooms;
+mod slots;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -62,7 +68,11 @@ pub(crate) fn problems(condition: &Condition<'_>, max_lag: ByteSize) -> Vec<Prob
             problems.extend(check.standby(pod, server));
         }
         problems.extend(check.settings(pod));
+        problems.extend(check.limits(pod));
+        problems.extend(check.rooms(pod));
+        problems.extend(check.slots(pod));
     }
+    problems.extend(check.commits());
     problems.extend(check.database());
     problems.extend(check.collations());
     problems.extend(check.record());

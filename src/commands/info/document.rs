@@ -9,6 +9,7 @@ use crate::cluster::survey::PodReport;
 use crate::model::consumers::Reads;
 use crate::model::topology_record::State;
 use crate::postgres::inventory::Inventory;
+use crate::postgres::prospects::Slot;
 
 /// It has no field `status`: the controller would take it for an envelope.
 pub(super) fn of(facts: &Facts<'_>) -> Value {
@@ -56,6 +57,7 @@ fn pod(report: &PodReport, condition: &Condition<'_>) -> Value {
         .and_then(PodReport::server)
         .and_then(|primary| primary.follower(report.ordinal));
     let inventory = condition.inventories.get(&report.ordinal);
+    let room = condition.rooms.get(&report.ordinal);
     json!({
         "pod": report.ordinal.to_string(),
         "container": report.container,
@@ -72,7 +74,25 @@ fn pod(report: &PodReport, condition: &Condition<'_>) -> Value {
         "up_seconds": inventory.and_then(|inventory| inventory.up_seconds),
         "pending_restart": inventory.map(|inventory| &inventory.pending_restart),
         "older_settings": inventory.map(Inventory::fell_back),
+        "data_free_bytes": room.map(|room| room.data),
+        "backups_free_bytes": room.map(|room| room.backups),
+        "writes_record": room.map(|room| room.complaint.is_none()),
+        "slots": slots(report, condition),
     })
+}
+
+/// Its replication slots; none where it does not answer.
+fn slots(report: &PodReport, condition: &Condition<'_>) -> Value {
+    let Some(prospects) = condition.prospects.get(&report.ordinal) else {
+        return Value::Null;
+    };
+    let slot = |slot: &Slot| {
+        json!({
+            "name": slot.name, "logical": slot.logical, "database": slot.database, "active": slot.active,
+            "synced": slot.synced, "status": slot.status, "wal_bytes": slot.held,
+        })
+    };
+    prospects.slots.iter().map(slot).collect()
 }
 
 fn consumers(facts: &Facts<'_>) -> Vec<Value> {

@@ -43,6 +43,7 @@ answered() {
 said() {
   case $2 in
     CHECKPOINT) ;;
+    "SET application_name = 'voodu-commit-proof'"*) [ ! -e "$here/commits-wait" ] || exec sleep 60 ;;
     *"txid_current()"*) cat "$here/writes-$1" 2>/dev/null ;;
     "SELECT application_name"*) cat "$here/follow-$1" 2>/dev/null ;;
     "SELECT pg_current_wal_lsn()") echo 0/5000148 ;;
@@ -68,6 +69,12 @@ as_postgres() {
       ;;
     *) cat >>"$here/passfile-$name" ;;
   esac
+}
+
+# has_room NAME: what a pod says of its disks.
+has_room() {
+  [ "$(state "$1")" = running ] || exit 1
+  cat "$here/room-$1" 2>/dev/null || printf 'head\nd 1 1 9000000 1 /\nd 1 1 9000000 1 /backups\nwritable\n'
 }
 
 # becomes NAME STATE: of a container in `pods` that lets itself be changed.
@@ -99,6 +106,7 @@ case "$*" in
     cat "$here/login" >&2
     [ ! -s "$here/login" ] || exit 2
     ;;
+  "exec -i --user postgres "*" sh -s") has_room "$5" ;;
   "exec -i --user postgres "*) as_postgres "${@:5}" ;;
   "volume inspect "*) [ -e "$here/volumes" ] ;;
   "run --rm -i "*) cat >>"$here/passfile-volume" ;;

@@ -44,6 +44,17 @@ pub(crate) fn inventory() -> Value {
     })
 }
 
+/// A server that nothing special is known of.
+pub(crate) fn prospects() -> Value {
+    json!({
+        "sync_names": "", "sync_commit": "on", "segment_bytes": 16_777_216, "prepared": 0, "senders": [], "slots": [],
+        "waiting": {"commits": 0, "seconds": 0},
+        "limits": {"max_connections": {"running": 100, "configured": 100}},
+        "unlogged": {"database": "appdata", "tables": 0, "sequences": 0, "rows": 0, "names": []},
+        "unlogged_elsewhere": [],
+    })
+}
+
 impl World {
     /// The pods run, pod 0 as the primary, and the others stream from it.
     pub(crate) fn forms(&self, replicas: u16) {
@@ -54,9 +65,9 @@ impl World {
         self.prepare("cluster_id", "0123456789abcdef0123456789abcdef");
         self.prepare("record_format", "2");
         let standbys: Vec<_> = (1..replicas).collect();
-        self.says(0, &[primary(&standbys), inventory()]);
+        self.says(0, &[primary(&standbys), prospects(), inventory()]);
         for pod in standbys {
-            self.says(pod, &[standby(), inventory()]);
+            self.says(pod, &[standby(), prospects(), inventory()]);
         }
     }
 
