@@ -25,6 +25,7 @@ mod info;
 mod link;
 mod physical;
 mod promote;
+mod prospects;
 mod psql;
 mod rejoin;
 mod restart;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::cluster::handover::effects::Effects;
-use crate::cluster::handover::standing::{Connection, Obstacle, Standby, not_running};
+use crate::cluster::handover::needs::hand_over;
+use crate::cluster::handover::standing::{Obstacle, Standby, not_running};
 use crate::cluster::room::Rooms;
 use crate::cluster::survey::{PodReport, State as Container, Survey};
 use crate::model::age::Age;
@@ -17,9 +18,6 @@ use crate::model::topology_record::{State, TopologyRecord};
 
 /// The pods take a step of a handover, or end it, within 20 s, as long as one of the two lives.
 const STEP: Duration = Duration::from_secs(30);
-
-/// A target that replays later than this cannot have everything within the 5 s that it is given.
-const LATEST_REPLAY: f64 = 4.0;
 
 /// What the operator wants.
 #[derive(Debug, Clone, Copy)]
@@ -268,36 +266,6 @@ fn stopped_at(record: &TopologyRecord) -> Option<Lsn> {
         State::Handover { stopped_at, .. } => stopped_at.as_ref()?.parse().ok(),
         State::Steady | State::Maintenance => None,
     }
-}
-
-/// Over a connection that can bring everything over.
-fn hand_over(connection: &Connection, wish: &Wish, standby: &Standby<'_>) -> Result<Way> {
-    let (behind, name) = (connection.behind, &standby.pod.container);
-    if standby.server.replay_delay > LATEST_REPLAY {
-        return Err(Refusal::new(
-            format!(
-                "pod {name} replays commits {} s late (recovery_min_apply_delay), and writes would pause for as long",
-                standby.server.replay_delay
-            ),
-            "take recovery_min_apply_delay out of the block's pg_config, apply it, and run this again",
-        ));
-    }
-    if wish.force || (connection.is_streaming && behind <= wish.max_lag.0) {
-        return Ok(Way::HandOver { behind });
-    }
-    let bytes = ByteSize(behind);
-    let reason = if connection.is_streaming {
-        format!(
-            "pod {name} is {bytes} behind the primary, and {} are allowed",
-            wish.max_lag
-        )
-    } else {
-        format!("pod {name} is still catching up, {bytes} behind the primary")
-    };
-    Err(Refusal::new(
-        format!("{reason}: writes would pause until it has everything"),
-        "run this again in a while, or allow more with --max-lag",
-    ))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! commits wait for, limits that let it replay.
 
 use crate::cluster::handover::gate::{Facts, Way, Wish};
+use crate::cluster::handover::standing::{Connection, Standby};
 use crate::cluster::room::{Room, Rooms};
 use crate::cluster::survey::{PodReport, State as Container};
 use crate::model::byte_size::ByteSize;
@@ -21,6 +22,9 @@ const USUAL_SEGMENT: u64 = 16 << 20;
 pub(crate) fn needed_for_wal(prospects: &Prospects) -> u64 {
     SEGMENTS * prospects.segment_bytes.unwrap_or(USUAL_SEGMENT) + BESIDE_WAL
 }
+
+/// A target that replays later than this cannot have everything within the 5 s that it is given.
+const LATEST_REPLAY: f64 = 4.0;
 
 /// Standbys that a commit on the new primary can wait for.
 struct Confirming {
@@ -103,7 +107,7 @@ impl Facts<'_> {
         Err(Refusal::new(
             commits_wait(&prospects, named.needed, possible, wish.target),
             format!(
-                "name standbys of every pod in the block's pg_config, as in synchronous_standby_names = \"ANY {} (*)\", and apply; promote --force goes on without that",
+                "name standbys of every pod in the block's pg_config, as in synchronous_standby_names = \"ANY {} (*)\", and apply; a forced promotion goes on all the same, and commits wait",
                 named.needed.min(others)
             ),
         ))
@@ -186,4 +190,38 @@ fn commits_wait(prospects: &Prospects, needed: usize, there: usize, target: Ordi
     format!(
         "every commit on pod {target} would wait: synchronous_standby_names = {setting} needs {needed} of the standbys that it names, and {there} of them would be connected"
     )
+}
+
+/// Over a connection that can bring everything over.
+pub(super) fn hand_over(
+    connection: &Connection,
+    wish: &Wish,
+    standby: &Standby<'_>,
+) -> Result<Way> {
+    let (behind, name) = (connection.behind, &standby.pod.container);
+    if standby.server.replay_delay > LATEST_REPLAY {
+        return Err(Refusal::new(
+            format!(
+                "pod {name} replays commits {} s late (recovery_min_apply_delay), and writes would pause for as long",
+                standby.server.replay_delay
+            ),
+            "take recovery_min_apply_delay out of the block's pg_config, apply it, and run this again",
+        ));
+    }
+    if wish.force || (connection.is_streaming && behind <= wish.max_lag.0) {
+        return Ok(Way::HandOver { behind });
+    }
+    let bytes = ByteSize(behind);
+    let reason = if connection.is_streaming {
+        format!(
+            "pod {name} is {bytes} behind the primary, and {} are allowed",
+            wish.max_lag
+        )
+    } else {
+        format!("pod {name} is still catching up, {bytes} behind the primary")
+    };
+    Err(Refusal::new(
+        format!("{reason}: writes would pause until it has everything"),
+        "run this again in a while, or allow more with --max-lag",
+    ))
 }
