@@ -36,7 +36,7 @@ struct Confirming {
 
 impl Facts<'_> {
     /// Refuses what the new role needs and the pods do not have. The record's writability can be
-    /// forced, because `promote --force` stops the old primary from outside; missing room for WAL
+    /// forced, because a forced promotion stops the old primary from outside; missing room for WAL
     /// cannot, because nobody could write afterwards.
     pub(super) fn check_room(self, primary: Ordinal, way: &Way, wish: &Wish) -> Result<()> {
         let rooms: &Rooms = self.rooms;
