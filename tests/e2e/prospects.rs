@@ -311,5 +311,11 @@ fn lower_limit(major: u16) {
     docker_ok(&["restart", &cluster.pod(1)]);
     cluster.wait_until_primary(1);
     all_replay(&cluster, 1);
+    for pod in [0, 2] {
+        let name = format!("db.{pod} runs with max_connections = 100");
+        finds(&cluster, &[&name, "docker restart"]);
+        docker_ok(&["restart", &cluster.pod(pod)]);
+    }
+    all_replay(&cluster, 1);
     is_well(&cluster);
 }

@@ -4,6 +4,7 @@
 
 use super::{Check, Problem};
 use crate::cluster::survey::PodReport;
+use crate::postgres::prospects::Prospects;
 
 impl Check<'_> {
     pub(super) fn limits(&self, pod: &PodReport) -> Vec<Problem> {
@@ -23,37 +24,49 @@ impl Check<'_> {
 
     /// In which limits a standby falls short of the one primary.
     pub(super) fn lower_limits(&self, pod: &PodReport) -> Vec<(&str, u64, u64)> {
-        let prospects = &self.condition.prospects;
-        let primary = self.condition.writer().map(|pod| pod.ordinal);
-        let primary = primary.and_then(|ordinal| prospects.get(&ordinal));
-        let own = prospects.get(&pod.ordinal);
-        match (own, primary) {
-            (Some(own), Some(primary)) => own.lower_limits(primary),
-            _ => Vec::new(),
-        }
+        self.own_and_primary(pod)
+            .map(|(own, primary)| own.lower_limits(primary))
+            .unwrap_or_default()
     }
 
-    /// What the primary has from its start as a standby.
+    /// Those that the configuration gives otherwise. What a standby has as high as its primary it
+    /// has for the primary's sake, and would have after a restart too.
     fn kept(&self, pod: &PodReport) -> Vec<Problem> {
-        let condition = self.condition;
-        let is_primary = condition.writer().map(|pod| pod.ordinal) == Some(pod.ordinal);
-        let Some(prospects) = condition.prospects.get(&pod.ordinal).filter(|_| is_primary) else {
+        let Some((own, primary)) = self.own_and_primary(pod) else {
             return Vec::new();
         };
-        let inventory = condition.inventories.get(&pod.ordinal);
-        let named = |setting: &String| {
-            inventory.is_some_and(|inventory| inventory.pending_restart.contains(setting))
-        };
+        let is_primary = std::ptr::eq(own, primary);
         let name = &pod.container;
-        let kept = prospects.limits.iter();
-        let kept =
-            kept.filter(|(setting, limit)| limit.running != limit.configured && !named(setting));
+        let kept = own.limits.iter().filter(|(setting, limit)| {
+            let needed = primary.limits.get(*setting).map(|limit| limit.running);
+            limit.running != limit.configured && (is_primary || Some(limit.running) > needed)
+        });
         let problem = kept.map(|(setting, limit)| {
+            let first = if is_primary {
+                ", or promote another pod first, so that writes pause for less"
+            } else {
+                ""
+            };
             Problem::new(
-                format!("{name} runs with {setting} = {}, and the configuration gives {}", limit.running, limit.configured),
-                format!("it takes that at its next start: docker restart {name}, or promote another pod first, so that writes do not pause as long"),
+                format!(
+                    "{name} runs with {setting} = {}, and the configuration gives {}",
+                    limit.running, limit.configured
+                ),
+                format!("it takes that at its next start: docker restart {name}{first}"),
             )
         });
         problem.collect()
+    }
+
+    /// Whether a setting that waits for a restart is one that is judged here.
+    pub(super) fn is_limit(&self, pod: &PodReport, setting: &String) -> bool {
+        self.own_and_primary(pod)
+            .is_some_and(|(own, _)| own.limits.contains_key(setting))
+    }
+
+    fn own_and_primary(&self, pod: &PodReport) -> Option<(&Prospects, &Prospects)> {
+        let prospects = &self.condition.prospects;
+        let primary = self.condition.writer()?.ordinal;
+        Some((prospects.get(&pod.ordinal)?, prospects.get(&primary)?))
     }
 }

@@ -92,11 +92,16 @@ impl Check<'_> {
                 format!("the reason is in docker logs {name}; correct pg_config and apply"),
             ));
         }
-        (!inventory.pending_restart.is_empty()).then(|| {
+        let pending = inventory.pending_restart.iter();
+        let pending: Vec<_> = pending
+            .filter(|setting| !self.is_limit(pod, setting))
+            .map(String::as_str)
+            .collect();
+        (!pending.is_empty()).then(|| {
             Problem::new(
                 format!(
                     "{name} has to restart before these settings hold: {}",
-                    inventory.pending_restart.join(", ")
+                    pending.join(", ")
                 ),
                 format!("docker restart {name}"),
             )

@@ -107,7 +107,7 @@ fn limits_that_a_part_asks_otherwise() {
             expected,
         );
     };
-    with(limits(15, 15), limits(100, 15), false, &[]);
+    with(limits(15, 15), limits(15, 15), false, &[]);
     let short = "s-db.1 cannot replay what the primary writes: its max_connections = 15 is lower than the primary's 100; start it with the primary's value: docker restart s-db.1";
     with(limits(100, 100), limits(15, 15), true, &[short]);
     let kept = "s-db.0 runs with max_connections = 100, and the configuration gives 15; it takes that at its next start: docker restart s-db.0";
@@ -118,14 +118,27 @@ fn limits_that_a_part_asks_otherwise() {
         true,
         &["the replay is paused in s-db.1"],
     );
-    // A setting that waits for a restart is named once.
-    let pending = inventory(&json!({"pending_restart": ["max_connections"]}));
+    // A standby that was not started again since the primary came down.
+    let above = "s-db.1 runs with max_connections = 100, and the configuration gives 15; it takes that at its next start: docker restart s-db.1";
+    with(limits(15, 15), limits(100, 15), false, &[above]);
+    // A setting that waits for a restart is named once, and not where a restart changes nothing.
+    let pending = || inventory(&json!({"pending_restart": ["max_connections", "shared_buffers"]}));
     case(
         |condition| {
-            condition.prospects = BTreeMap::from([("0".parse().unwrap(), limits(100, 15))]);
-            condition.inventories = BTreeMap::from([("0".parse().unwrap(), pending)]);
+            for pod in ["0", "1"] {
+                condition
+                    .prospects
+                    .insert(pod.parse().unwrap(), limits(100, 15));
+                condition
+                    .inventories
+                    .insert(pod.parse().unwrap(), pending());
+            }
         },
-        &["s-db.0 has to restart before these settings hold: max_connections"],
+        &[
+            "s-db.0 has to restart before these settings hold: shared_buffers",
+            kept,
+            "s-db.1 has to restart before these settings hold: shared_buffers",
+        ],
     );
 }
 
