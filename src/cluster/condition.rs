@@ -31,6 +31,8 @@ pub(crate) struct Condition<'a> {
     pub(crate) record: RecordSeen,
     /// How long ago the record was changed.
     pub(crate) record_age: Option<Duration>,
+    /// How far its time lies in the future.
+    pub(crate) record_ahead: Option<Duration>,
     /// Whether the passwords in the config open the primary; not tried without one.
     pub(crate) login: Option<FreshLogin>,
     pub(crate) replication_login: Option<FreshLogin>,
@@ -87,6 +89,7 @@ impl<'a> Condition<'a> {
             rooms,
             record: RecordSeen::of(cluster),
             record_age: cluster.record_age(now),
+            record_ahead: cluster.record_ahead(now),
             login,
             replication_login,
             survey,

@@ -8,8 +8,10 @@ pub(crate) mod exposure;
 mod first_boot;
 pub(crate) mod handover;
 pub(crate) mod health;
+pub(crate) mod heartbeat;
 pub(crate) mod members;
 pub(crate) mod passfile;
+pub(crate) mod pulse;
 pub(crate) mod record_file;
 mod record_lock;
 pub(crate) mod record_write;
@@ -38,6 +40,9 @@ use crate::model::topology::Topology;
 use crate::model::topology_record::TopologyRecord;
 use crate::wire::action::{Action, Restart};
 use crate::wire::deployed_spec::{Backups, DeployedSpec};
+
+/// A clock that is put right by that much at once is no reason for a word.
+const CLOCK_STEP: Duration = Duration::from_secs(60);
 
 /// What is known of a cluster without asking its pods.
 pub(crate) struct Cluster {
@@ -87,10 +92,22 @@ impl Cluster {
         Ok(())
     }
 
-    /// How long ago the record was changed.
+    /// How long ago the record was changed; nothing when its time has not come yet, because the
+    /// clock was set back.
     pub(crate) fn record_age(&self, now: SystemTime) -> Option<Duration> {
         let changed_at = record_file::changed_at(self.deployed.backups_dir()?)?;
-        Some(now.duration_since(changed_at).unwrap_or_default())
+        match now.duration_since(changed_at) {
+            Ok(age) => Some(age),
+            Err(ahead) if ahead.duration() <= CLOCK_STEP => Some(Duration::ZERO),
+            Err(_) => None,
+        }
+    }
+
+    /// How far the record's time lies in the future.
+    pub(crate) fn record_ahead(&self, now: SystemTime) -> Option<Duration> {
+        let changed_at = record_file::changed_at(self.deployed.backups_dir()?)?;
+        let ahead = changed_at.duration_since(now).ok()?;
+        (ahead > CLOCK_STEP).then_some(ahead)
     }
 
     /// The pods and today's primary: the record's, else the initial one.

@@ -53,14 +53,15 @@ pub(crate) fn changed_at(backups_dir: &Path) -> Option<SystemTime> {
 }
 
 /// Opens without following a link and without waiting for the other end of a pipe.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)
 }
 
-fn text(file: File) -> io::Result<String> {
+/// The text of a plain file that is not too long for one.
+pub(super) fn text(file: File) -> io::Result<String> {
     if !file.metadata()?.is_file() {
         return Err(ErrorKind::InvalidData.into());
     }

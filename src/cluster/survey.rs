@@ -8,6 +8,7 @@ use std::thread;
 use serde_json::{Map, Value};
 
 use crate::cluster::Cluster;
+use crate::cluster::pulse::Pulse;
 use crate::cluster::silence::Silence;
 use crate::docker::container::Container;
 use crate::docker::engine::Docker;
@@ -33,6 +34,8 @@ pub(crate) struct PodReport {
     /// Whether its container runs today's script: one of an older version cannot read every
     /// record that is written today.
     pub(crate) is_ours: bool,
+    /// Whether its script acts on the record of this host.
+    pub(crate) pulse: Pulse,
     /// On the platform's network, while it runs.
     pub(crate) address: Option<String>,
     pub(crate) server: Result<Server, Silence>,
@@ -85,9 +88,11 @@ impl Survey {
             let reports = pods.iter().zip(asked).map(|((pod, name), answer)| {
                 report(*pod, name, containers.remove(name), join(answer))
             });
-            Ok(Self {
+            let mut survey = Self {
                 pods: reports.collect(),
-            })
+            };
+            survey.take_pulses(cluster, docker);
+            Ok(survey)
         })
     }
 
@@ -157,6 +162,7 @@ fn report(ordinal: Ordinal, name: &str, container: Option<Container>, answer: An
         container: name.to_owned(),
         state,
         is_ours,
+        pulse: Pulse::default(),
         address: address.filter(|address| !address.is_empty()),
         server,
         more,
@@ -211,6 +217,7 @@ impl PodReport {
             container: format!("s-db.{ordinal}"),
             state: State::Running,
             is_ours: true,
+            pulse: Pulse::Beats,
             address: Some("172.18.0.9".to_owned()),
             server: Ok(server),
             more: Map::new(),

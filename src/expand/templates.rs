@@ -34,6 +34,7 @@ const PARTS: &[&str] = &[
     include_str!("../../templates/entrypoint/restore.sh"),
     include_str!("../../templates/entrypoint/decide.sh"),
     include_str!("../../templates/entrypoint/supervise.sh"),
+    include_str!("../../templates/entrypoint/heartbeat.sh"),
     include_str!("../../templates/entrypoint/main.sh"),
 ];
 

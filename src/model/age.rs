@@ -20,6 +20,11 @@ impl fmt::Display for Age {
     }
 }
 
+/// The age of something whose time may not be known.
+pub(crate) fn since(age: Option<Duration>) -> String {
+    age.map_or_else(|| "an unknown time".to_owned(), |age| Age(age).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

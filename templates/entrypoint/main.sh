@@ -23,6 +23,8 @@ own_files() {
     [ "$(stat -c %U "$directory")" = postgres ] || chown postgres "$directory" ||
       say "cannot give $directory to the postgres user; what has to be written there will fail"
   done
+  # What follows takes its time on a large volume.
+  leave_heartbeat
   [ ! -d "$PGDATA" ] || find "$PGDATA" ! -user postgres -exec chown -h postgres:postgres {} +
 }
 

@@ -6,6 +6,7 @@
 tick() {
   IFS= read -r -t 0.2 -u "$TICK" _
   TICKS=$((TICKS + 1))
+  beat 6
 }
 
 # deadline_in SECONDS / passed DEADLINE: for what must be over at a certain time,
@@ -20,7 +21,10 @@ read_uptime() {
 }
 
 # step: a shorter one, for what is over soon.
-step() { IFS= read -r -t 0.03 -u "$TICK" _; }
+step() {
+  IFS= read -r -t 0.03 -u "$TICK" _
+  beat 1
+}
 
 # pause SECONDS
 pause() {

@@ -7,6 +7,7 @@ mod controller;
 mod defaults;
 mod expand;
 mod expose;
+mod heartbeats;
 mod help;
 mod info;
 mod link;

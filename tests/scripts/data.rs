@@ -77,6 +77,8 @@ fn no_rename_is_left_without_the_sync_of_its_directory() {
         .flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let files = files.map(|entry| entry.unwrap().path());
     let mut renames = 0;
+    // A heartbeat says nothing after a crash of the host.
+    let files = files.filter(|file| !file.ends_with("heartbeat.sh"));
     for file in files.filter(|file| file.extension().is_some_and(|end| end == "sh")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let lines: Vec<_> = text.lines().collect();

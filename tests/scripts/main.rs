@@ -9,6 +9,7 @@
 
 mod data;
 mod decide;
+mod heartbeat;
 mod jobs;
 mod limits;
 mod lost_record;

@@ -136,6 +136,7 @@ const PARTS: [&str; 13] = [
     "restore",
     "decide",
     "supervise",
+    "heartbeat",
 ];
 
 impl Drop for Sandbox {

@@ -18,7 +18,7 @@ const RECORD: &str = "cluster=0123456789abcdef0123456789abcdef\nepoch=7\nprimary
 /// A cluster of three: pod 0 is the primary, the others stream and have everything.
 pub(super) struct World {
     pub(super) record: Option<String>,
-    pub(super) record_age: Duration,
+    pub(super) record_age: Option<Duration>,
     pub(super) survey: Survey,
     pub(super) rooms: Rooms,
     pub(super) wish: Wish,
@@ -81,7 +81,7 @@ impl World {
         }
         Self {
             record: Some(RECORD.to_owned()),
-            record_age: Duration::from_secs(1),
+            record_age: Some(Duration::from_secs(1)),
             rooms: pods.iter().map(|pod| (pod.ordinal, room())).collect(),
             survey: Survey { pods },
             wish: Wish {
@@ -100,7 +100,7 @@ impl World {
     }
 
     pub(super) fn since(mut self, seconds: u64) -> Self {
-        self.record_age = Duration::from_secs(seconds);
+        self.record_age = Some(Duration::from_secs(seconds));
         self
     }
 
@@ -148,7 +148,7 @@ impl World {
         let facts = Facts {
             cluster: &cluster,
             record: record.as_ref(),
-            record_age: Some(self.record_age),
+            record_age: self.record_age,
             survey: &self.survey,
             rooms: &self.rooms,
         };

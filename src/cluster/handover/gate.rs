@@ -8,7 +8,7 @@ use crate::cluster::handover::needs::hand_over;
 use crate::cluster::handover::standing::{Obstacle, Standby, not_running};
 use crate::cluster::room::Rooms;
 use crate::cluster::survey::{PodReport, State as Container, Survey};
-use crate::model::age::Age;
+use crate::model::age::since;
 use crate::model::byte_size::ByteSize;
 use crate::model::lsn::Lsn;
 use crate::model::ordinal::Ordinal;
@@ -103,6 +103,7 @@ impl<'a> Facts<'a> {
             State::Steady => {}
         }
         self.check_scripts()?;
+        self.check_pulses(record.primary, wish)?;
         let standby = self.standby(record.primary, wish.target)?;
         self.check_single_primary(record.primary)?;
         let way = self.by_primary(record, &standby, wish)?;
@@ -169,9 +170,9 @@ impl<'a> Facts<'a> {
     /// A handover to another pod is given up only when neither of its pods acts any more.
     fn check_abandoned(self, primary: Ordinal, target: Ordinal, wish: &Wish) -> Result<()> {
         let (cluster, wanted) = (self.cluster, wish.target);
-        let age = self.record_age.unwrap_or_default();
         let see = format!("see how it ends: vd pg:promote {cluster} --replica {target}");
-        if age < STEP || wanted == primary {
+        let is_young = self.record_age.is_some_and(|age| age < STEP);
+        if is_young || wanted == primary {
             return Err(Refusal::new(
                 format!("{cluster}: pod {primary} is handing over to pod {target} at this moment"),
                 see,
@@ -184,7 +185,7 @@ impl<'a> Facts<'a> {
             return Err(Refusal::new(
                 format!(
                     "{cluster}: pod {primary} was to hand over to pod {target}, and nothing has happened for {}",
-                    Age(age)
+                    since(self.record_age)
                 ),
                 match forced {
                     Some(forced) => format!("{see}; when both pods are gone for good: {forced}"),

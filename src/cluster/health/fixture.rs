@@ -85,6 +85,7 @@ pub(super) fn healthy(cluster: &Cluster) -> Condition<'_> {
         survey: Survey { pods },
         record: RecordSeen::Ours,
         record_age: Some(Duration::from_secs(3_600)),
+        record_ahead: None,
         login: Some(FreshLogin::Accepted),
         replication_login: Some(FreshLogin::Accepted),
         cluster,

@@ -9,6 +9,8 @@ mod pods;
 #[cfg(test)]
 mod prospects_tests;
 mod rooms;
+#[cfg(test)]
+mod script_tests;
 mod slots;
 mod stored;
 #[cfg(test)]
@@ -20,7 +22,7 @@ use std::time::Duration;
 use crate::cluster::certainty::{Incapable, Writability};
 use crate::cluster::condition::Condition;
 use crate::cluster::survey::State as Container;
-use crate::model::age::Age;
+use crate::model::age::since;
 use crate::model::byte_size::ByteSize;
 use crate::model::ordinal::Ordinal;
 use crate::model::topology_record::State;
@@ -59,11 +61,13 @@ pub(crate) fn problems(condition: &Condition<'_>, max_lag: ByteSize) -> Vec<Prob
     let check = Check { condition, max_lag };
     let mut problems = Vec::new();
     problems.extend(check.motion());
+    problems.extend(check.clock());
     if !check.is_in_passing() && !check.is_maintenance() {
         problems.extend(check.writers());
     }
     for pod in &condition.survey.pods {
         problems.extend(check.container(pod));
+        problems.extend(check.pulse(pod));
         if let (Some(server), false) = (pod.server(), check.is_in_passing()) {
             problems.extend(check.standby(pod, server));
         }
@@ -110,10 +114,7 @@ impl Check<'_> {
         if self.is_in_passing() {
             return None;
         }
-        let (reference, since) = (
-            self.reference(),
-            self.condition.record_age.map(Age).unwrap_or_default(),
-        );
+        let (reference, since) = (self.reference(), since(self.condition.record_age));
         match &record.state {
             State::Steady => None,
             State::Maintenance => Some(Problem::new(

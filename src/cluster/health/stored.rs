@@ -3,6 +3,8 @@
 use super::{Check, Problem};
 use crate::cluster::condition::RecordSeen;
 use crate::cluster::exposure::Exposure;
+use crate::cluster::record_file;
+use crate::model::age::Age;
 use crate::model::bucket::keys;
 use crate::postgres::fresh_login::FreshLogin;
 
@@ -116,6 +118,20 @@ impl Check<'_> {
         problems.extend(self.password());
         problems.extend(self.replication_password());
         problems
+    }
+
+    /// Nobody can tell how old a record is whose time has not come yet.
+    pub(super) fn clock(&self) -> Option<Problem> {
+        let ahead = Age(self.condition.record_ahead?);
+        let directory = self.condition.cluster.deployed.backups_dir()?;
+        let path = directory.join(record_file::NAME);
+        let path = path.display();
+        Some(Problem::new(
+            format!(
+                "the topology record {path} is dated {ahead} in the future, so it is not known since when it says what it says"
+            ),
+            format!("see that the host's clock is right (timedatectl), then touch {path}"),
+        ))
     }
 
     /// The standbys that stream know the right one; a pod that is made anew knows this one only.

@@ -88,6 +88,7 @@ becomes() {
 case "$*" in
   "stop --time "*.[0-9] | "kill "*.[0-9]) becomes "${!#}" exited ;;
   "restart "*.[0-9]) becomes "$2" running ;;
+  "exec "*" sh -c "*"stat -c %d:%i /backups"*) [ -e "$here/elsewhere" ] ;;
   "exec "*" sh -c "*standby.signal*) [ -e "$here/says-$3" ] ;;
   "run --rm "*--volumes-from*) cat "$here/only-there" ;;
   "ps -a --filter name="*-restore-r*) cat "$here/restores" ;;

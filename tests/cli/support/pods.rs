@@ -64,11 +64,29 @@ impl World {
         self.prepare("verifier", VERIFIER);
         self.prepare("cluster_id", "0123456789abcdef0123456789abcdef");
         self.prepare("record_format", "2");
+        for pod in 0..replicas {
+            self.beats(pod, 0);
+        }
         let standbys: Vec<_> = (1..replicas).collect();
         self.says(0, &[primary(&standbys), prospects(), inventory()]);
         for pod in standbys {
             self.says(pod, &[standby(), prospects(), inventory()]);
         }
+    }
+
+    /// A pod's script left its last heartbeat that many seconds ago.
+    pub(crate) fn beats(&self, pod: u16, seconds: u64) {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap();
+        let boot = read("/proc/sys/kernel/random/boot_id");
+        let uptime = read("/proc/uptime");
+        let uptime: u64 = uptime.split('.').next().unwrap().parse().unwrap();
+        let id = &self.platform.bucket("clowk-lp", "db")["PG_CLUSTER_ID"];
+        let (boot, then) = (boot.trim_end(), uptime.saturating_sub(seconds));
+        let text = format!(
+            "format=1\ncluster={id}\nordinal={pod}\nboot={boot}\nuptime={then}\nepoch=7\nrole=none\n"
+        );
+        let path = self.backups("clowk-lp", "db").join(format!(".pod-{pod}"));
+        std::fs::write(path, text).unwrap();
     }
 
     /// What a pod's server answers, a document on each line.
