@@ -2,7 +2,8 @@
 # About every ten seconds, wherever the supervisor waits, this pod replaces a
 # small file in the backups directory. It tells the plugin that process 1 acts on
 # the record, and that it acts on the record in that very directory. The time in
-# it is the host's uptime, because a clock can be set.
+# it is the host's uptime, because a clock can be set. It need not outlive a crash
+# of the host, so nothing is synced.
 
 HEARTBEAT=$BACKUPS/.pod-$ORDINAL
 BEATER='' SKIPPED=0

@@ -19,6 +19,7 @@ mod expose;
 mod formation;
 mod guard;
 mod handover;
+mod heartbeats;
 mod hostile;
 mod image;
 mod info;

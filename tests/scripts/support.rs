@@ -122,7 +122,7 @@ fn sourced(script: &str) -> String {
 }
 
 /// The scripts between the preamble and main.sh.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     "record",
     "data",
     "timeline",

@@ -67,7 +67,8 @@ pub(crate) fn problems(condition: &Condition<'_>, max_lag: ByteSize) -> Vec<Prob
     }
     for pod in &condition.survey.pods {
         problems.extend(check.container(pod));
-        problems.extend(check.pulse(pod));
+        let pulse = pod.pulse.problem(pod);
+        problems.extend(pulse.map(|(what, next)| Problem::new(what, next)));
         if let (Some(server), false) = (pod.server(), check.is_in_passing()) {
             problems.extend(check.standby(pod, server));
         }

@@ -35,12 +35,6 @@ impl Check<'_> {
         Some(Problem::new(what, next))
     }
 
-    /// Whether anybody there acts on the record.
-    pub(super) fn pulse(&self, pod: &PodReport) -> Option<Problem> {
-        let (what, next) = pod.pulse.problem(pod)?;
-        Some(Problem::new(what, next))
-    }
-
     /// Whether a standby follows the one primary.
     pub(super) fn standby(&self, pod: &PodReport, server: &Server) -> Option<Problem> {
         if !server.in_recovery || pod.ordinal == self.condition.recorded_primary() {
