@@ -4,6 +4,7 @@ CONF_DIRECTORY=/etc/postgresql
 GOOD_CONF=$VOLUME/.voodu-good-conf
 FALLBACK_CONF=$PGDATA/voodu-fallback.conf
 PASSFILE_LINES=4
+VERIFIERS=$VOLUME/.voodu-verifiers
 
 # wire_settings: makes postgresql.conf read the mounted files, and last this
 # pod's own. Lines that an operator wrote stay.
@@ -110,6 +111,32 @@ choose_password() {
     fi
     [[ $answer == *"password authentication failed"* ]] || return 0
   done
+}
+
+# keep_verifiers: as the last thing that the primary's server is asked before a
+# maintenance stops it. A restore brings back data with older passwords, and puts
+# these into them: the passwords can have changed since the restore was asked for.
+keep_verifiers() {
+  local verifiers
+  verifiers=$(local_sql <<SQL 2>/dev/null
+SELECT string_agg(key || '=' || rolpassword, ' ' ORDER BY key)
+  FROM (VALUES ('user', '$SUPERUSER'), ('replication', '$REPLICATION_USER')) AS role (key, name)
+  JOIN pg_authid ON rolname = name
+SQL
+  ) && [ -n "$verifiers" ] || return 0
+  printf 'epoch=%s\n%s\n' "$V_EPOCH" "${verifiers// /$'\n'}" | install_file "$VERIFIERS" 0600
+}
+
+# kept_verifiers: reads them into Q_USER and Q_REPLICATION, in the place of those
+# of the request, when they are of the maintenance in view.
+kept_verifiers() {
+  local line
+  read_file "$VERIFIERS" && [ "${TEXT%%$'\n'*}" = "epoch=$V_EPOCH" ] || return 0
+  while IFS= read -r line; do
+    case $line in
+      user=* | replication=*) request_field "${line%%=*}" "${line#*=}" ;;
+    esac
+  done <<<"$TEXT"
 }
 
 # keep_stored_password: while a connection holds, a password in the passfile that

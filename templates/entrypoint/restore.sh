@@ -182,6 +182,7 @@ start_restored() {
 # set_passwords: the backup's may be older than what the applications, the other
 # pods and the config have.
 set_passwords() {
+  kept_verifiers
   local user=$Q_USER replication=$Q_REPLICATION
   [ -n "$user" ] || user=${POSTGRES_PASSWORD:-}
   [ -n "$replication" ] || { replication=$(stored_password) && [ -n "$replication" ] || replication=$ENV_REPLICATION_PASSWORD; }
@@ -204,7 +205,7 @@ finish_restore() {
   record_replace restore_counts record_render || return 1
   rm -f "$CLONE_SENTINEL"
   say "restored the data (epoch $V_EPOCH)"
-  as_postgres rm -f "$REQUEST" "$Q_TAR" "$RESTORE_FAILED" "$UNPACKED_COMPLETE"
+  as_postgres rm -f "$REQUEST" "$Q_TAR" "$RESTORE_FAILED" "$UNPACKED_COMPLETE" "$VERIFIERS"
 }
 
 # restore_counts LOADED: the request was not taken back. From here on the standbys' data are

@@ -170,6 +170,7 @@ role_holds() {
     standby:promote) promote_server ;;
     standby:take_back) act_take_back ;;
     *)
+      [ "$ROLE:$V_STATE" != primary:maintenance ] || keep_verifiers
       say "the record (epoch $V_EPOCH, primary $V_PRIMARY, $V_STATE) does not let this pod run as a $ROLE: stopping postgres"
       stop_server
       return 1

@@ -37,6 +37,40 @@ impl Cluster {
         self.platform.vd(words)
     }
 
+    /// The job of a restore waits for the lease before it asks the pods to stop. Whatever the roles'
+    /// passwords are by then is what the restored data get.
+    fn restore_while_a_password_changes(&self) {
+        let (tar, lease) = (self.tar("db.tar"), self.backups().join(".lease"));
+        let bucket = self.platform.bucket(&self.scope, "db");
+        thread::scope(|scope| {
+            let restore = scope.spawn(|| self.restore_from(&tar.display().to_string()));
+            eventually(20, "the command with the lease", || {
+                let holder = fs::read_to_string(&lease).unwrap_or_default();
+                holds(holder == "command=restore\n", || holder)
+            });
+            let mut held = Command::new("flock")
+                .arg("-o")
+                .arg(&lease)
+                .args(["sh", "-c", "echo; exec sleep 60"])
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut line = [0];
+            std::io::Read::read_exact(held.stdout.as_mut().unwrap(), &mut line).unwrap();
+            assert!(self.record().contains("state=steady"), "it has not begun");
+            self.sql(0, "ALTER ROLE appuser PASSWORD 'changed on the way'");
+            held.kill().unwrap();
+            held.wait().unwrap();
+            let output = restore.join().unwrap();
+            assert_eq!(output.status, 0, "{output:?}");
+        });
+        self.wait_until_formed();
+        let login = self.login(0, "appuser", "changed on the way");
+        assert_eq!(login.as_deref(), Ok("appuser"));
+        let old = &bucket["POSTGRES_PASSWORD"];
+        self.sql(0, &format!("ALTER ROLE appuser PASSWORD '{old}'"));
+    }
+
     /// A physical backup that must succeed.
     #[track_caller]
     fn back_up(&self, name: &str, more: &[&str]) -> PathBuf {
@@ -160,6 +194,7 @@ fn physical_backup_comes_back_on_17() {
     }
     let after: Vec<_> = (0..2).map(|pod| cluster.started_at(pod)).collect();
     assert_eq!(containers, after, "no container was restarted");
+    cluster.restore_while_a_password_changes();
     let bucket = cluster.platform.bucket(&cluster.scope, "db");
     let login = cluster.login(0, "appuser", &bucket["POSTGRES_PASSWORD"]);
     assert_eq!(login.as_deref(), Ok("appuser"));

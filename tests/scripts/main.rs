@@ -18,3 +18,4 @@ mod protocol;
 mod record;
 mod restores;
 mod support;
+mod verifiers;
