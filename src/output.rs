@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
+use crate::cluster::lease::Lease;
 use crate::context::{Caller, Context};
 use crate::controller;
 use crate::docker::invocation::Invocation;
@@ -46,6 +47,18 @@ impl Reply {
             message: message.into(),
             actions: actions.into_iter().collect(),
         })
+    }
+
+    /// The reply of a command that holds the lease of its cluster: the next holder waits until the
+    /// controller has stored it.
+    pub(crate) fn dispatch_under(
+        lease: Lease,
+        message: impl Into<String>,
+        actions: impl IntoIterator<Item = Action>,
+    ) -> anyhow::Result<Self> {
+        let actions: Vec<_> = actions.into_iter().collect();
+        lease.answers(&actions);
+        Self::dispatch(message, actions)
     }
 }
 

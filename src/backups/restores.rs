@@ -1,8 +1,9 @@
 //! The restores of a cluster: one at a time, and what a killed one left.
 
-use crate::backups::containers::{Job, JobState};
+use crate::backups::containers::{self, Job, JobState, Role};
 use crate::backups::directory::{Directory, Lock};
 use crate::cluster::Cluster;
+use crate::docker::engine::Docker;
 use crate::model::job_id::RestoreId;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
@@ -50,6 +51,25 @@ pub(super) fn refuse_second(cluster: &ResourceRef, jobs: &[Job]) -> Result<()> {
             "follow it with vd pg:backups:logs {cluster} {id} --follow, or stop it with vd pg:backups:cancel {cluster} {id}"
         ),
     ))
+}
+
+/// Whether a restore runs, which brings back data with the passwords that the roles had when it was
+/// begun.
+pub(crate) fn check_none_runs(docker: Docker<'_>, cluster: &ResourceRef) -> anyhow::Result<()> {
+    let jobs = containers::jobs(docker, cluster, Role::Restore)?;
+    let ours = jobs.iter().filter(|job| job.is_of(cluster));
+    let mut running = ours.filter(|job| job.state == JobState::Running);
+    let Some(job) = running.next() else {
+        return Ok(());
+    };
+    let id = RestoreId::new(job.number).unwrap_or(RestoreId::after(None));
+    Err(Refusal::new(
+        format!("{cluster}: a restore is running, {id}, and a password that changes meanwhile may be undone by it; nothing was changed"),
+        format!(
+            "run the command again afterwards: vd pg:backups:logs {cluster} {id} --follow shows when that is"
+        ),
+    )
+    .into())
 }
 
 /// Those of its containers that do not run.

@@ -1,6 +1,7 @@
 //! A cluster as it is stored and as it runs: what several commands start from.
 
 pub(crate) mod application;
+pub(crate) mod carriers;
 pub(crate) mod certainty;
 pub(crate) mod condition;
 pub(crate) mod divergence;
@@ -9,8 +10,11 @@ mod first_boot;
 pub(crate) mod handover;
 pub(crate) mod health;
 pub(crate) mod heartbeat;
+pub(crate) mod lease;
 pub(crate) mod members;
 pub(crate) mod passfile;
+pub(crate) mod proof;
+pub(crate) mod publication;
 pub(crate) mod pulse;
 pub(crate) mod record_file;
 mod record_lock;

@@ -91,7 +91,7 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 /// Whoever removed the file meanwhile made others lock another one.
-fn is_in_place(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_in_place(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
     match fs::symlink_metadata(path) {
         Ok(there) => Ok(there.dev() == ours.dev() && there.ino() == ours.ino()),

@@ -14,7 +14,7 @@ use crate::model::resource_ref::ResourceRef;
 use crate::wire::action::{Action, Restart};
 
 /// A caller has other things to do, in the time that the CLI gives it.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What has to be done, and what the operator has to know of it.
 #[derive(Debug, Default)]
@@ -168,7 +168,7 @@ impl Current {
 }
 
 /// The command that gives an application its URLs.
-fn link(wiring: &Wiring<'_>, consumer: &ResourceRef, reads: Reads) -> String {
+pub(crate) fn link(wiring: &Wiring<'_>, consumer: &ResourceRef, reads: Reads) -> String {
     let cluster = wiring.topology.cluster();
     let flags = match reads {
         Reads::No => "",

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::exposure::{Exposure, check_host_port};
+use crate::cluster::lease::Holder;
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
 use crate::model::excerpt::excerpt;
@@ -30,14 +31,19 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:expose {}", self.cluster))?;
-        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let controller = &*session.controller;
+        let (mut cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Expose)?;
         check(&cluster)?;
-        let deployed = Exposure::of(&cluster);
-        if deployed != Exposure::Public {
+        if Exposure::of(&cluster) != Exposure::Public {
             check_host_port(&cluster, context.docker())?;
+            // The manifest that goes back is the stored one, also when an apply changed it while
+            // docker was asked.
+            cluster = Cluster::load(controller, &self.cluster)?;
+            check(&cluster)?;
         }
-        let message = message(&cluster, &deployed);
-        Reply::dispatch(message, Exposure::Public.actions(&cluster, "true"))
+        let message = message(&cluster, &Exposure::of(&cluster));
+        let actions = Exposure::Public.actions(&cluster, "true");
+        Reply::dispatch_under(lease, message, actions)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::backups::directory::Directory;
 use crate::backups::fetch::{Fetch, room};
 use crate::backups::physical_check::check;
 use crate::backups::physical_restore::{Checked, begin};
+use crate::cluster::lease::{Holder, Lease};
 use crate::context::Context;
 use crate::model::byte_size::ByteSize;
 use crate::model::dump_url::DumpUrl;
@@ -126,6 +127,8 @@ fn begin_restore(
     let directory = Directory::open(backups)?.context("the backups directory is gone")?;
     let given = directory.read_text(request);
     let given = given.context("the request is not there any more")?;
+    // No password is changed while the maintenance begins: from then on the pods have the roles'.
+    let _lease = Lease::take_alone(backups, "the cluster", Holder::Restore)?;
     let epoch = begin(&directory, &given, checked, context.random)?;
     directory
         .remove(request)

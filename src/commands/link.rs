@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::cluster::Cluster;
 use crate::cluster::application::Application;
+use crate::cluster::lease::Holder;
+use crate::cluster::proof::{PATIENCE, prove};
 use crate::cluster::wiring::{Origin, Wiring};
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
@@ -62,18 +64,20 @@ impl Args {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:link {} {}", self.cluster, self.consumer))?;
         let controller = &*session.controller;
-        let cluster = Cluster::load(controller, &self.cluster)?;
+        let (mut cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Link)?;
         let application = self.check_consumer(controller)?;
+        let proof = prove(&mut cluster, controller, context.docker(), PATIENCE)?;
         let own = controller.config(&self.consumer, Layers::Own)?;
         let wiring = Wiring::of(&cluster)?;
         let changes = wiring.changes(&own, self.asked());
         let mut consumers = cluster.consumers()?;
         consumers.link(self.consumer.clone(), self.asked());
         let tracking = cluster.bookkeeping(consumers.kv().into());
-        let message = self.message(&wiring, &own, &application, &changes);
+        let mut lines = self.lines(&wiring, &own, &application, &changes);
+        lines.extend(proof.note(&cluster).map(|note| format!("  {note}")));
         let wire =
             (!changes.is_empty()).then(|| Action::set(&self.consumer, changes, Restart::Rolling));
-        Reply::dispatch(message, tracking.into_iter().chain(wire))
+        Reply::dispatch_under(lease, lines.join("\n"), tracking.into_iter().chain(wire))
     }
 
     fn asked(&self) -> Reads {
@@ -124,13 +128,13 @@ impl Args {
         }
     }
 
-    fn message(
+    fn lines(
         &self,
         wiring: &Wiring<'_>,
         own: &Map<String, Value>,
         application: &Application,
         changes: &[(&str, String)],
-    ) -> String {
+    ) -> Vec<String> {
         let (cluster, consumer) = (&self.cluster, &self.consumer);
         let primary = cluster.host(wiring.topology.primary());
         let standbys = wiring.topology.standbys().count();
@@ -161,6 +165,6 @@ impl Args {
                 Origin::Absent | Origin::Link => {}
             }
         }
-        lines.join("\n")
+        lines
     }
 }

@@ -7,19 +7,19 @@ use crate::cluster::handover::after::Followers;
 use crate::cluster::handover::gate::{self, Facts, Plan, Way, Wish};
 use crate::cluster::handover::journal::Journal;
 use crate::cluster::handover::report::{OldPrimary, Report, outlook};
+use crate::cluster::lease::{Holder, Lease};
 use crate::cluster::members::Members;
-use crate::cluster::relink::{Relinked, relink};
+use crate::cluster::publication::Publication;
+use crate::cluster::relink::Relinked;
 use crate::cluster::room;
 use crate::cluster::survey::Survey;
-use crate::cluster::wiring::Wiring;
 use crate::commands::args::ReplyArgs;
 use crate::context::{Caller, Context};
 use crate::controller::Controller;
+use crate::docker::engine::Docker;
 use crate::model::byte_size::ByteSize;
 use crate::model::ordinal::Ordinal;
-use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
-use crate::model::topology::Topology;
 use crate::output::Reply;
 use crate::postgres::prospects::{PROSPECTS, Prospects};
 use crate::wire::action::Restart;
@@ -88,7 +88,8 @@ impl Args {
         let journal = Journal::start(context.progress);
         let session = context.session()?;
         let docker = context.docker();
-        let mut cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let controller = &*session.controller;
+        let (cluster, lease) = self.load(controller)?;
         let writer = cluster.record_writer(context.random)?;
         let (survey, rooms) = std::thread::scope(|scope| {
             let rooms = scope.spawn(|| room::measure(&cluster, docker));
@@ -107,11 +108,12 @@ impl Args {
         };
         let wish = self.wish();
         let plan = gate::plan(facts, &wish)?;
-        let relinked = self.relink(&*session.controller, &cluster)?;
-        if self.dry_run {
-            let text = outlook(facts, &wish, &plan, &relinked.notes);
+        let publication = self.publication(controller, docker);
+        let foreseen = publication.foresee(&cluster, self.replica, self.risk.force)?;
+        let Some(lease) = lease else {
+            let text = outlook(facts, &wish, &plan, &foreseen.relinked.notes);
             return Reply::dispatch(text, []);
-        }
+        };
         let handover = Handover {
             members: Members {
                 cluster: &cluster,
@@ -126,11 +128,10 @@ impl Args {
         let target = survey.pod(self.replica).map(|pod| Prospects::of(&pod.more));
         report.commits = handover.prove_a_commit(&target.unwrap_or_default());
         let again = handover.again();
-        cluster.reread_record()?;
-        report.applications = relinked.notes;
-        let mirror = cluster.bookkeeping(Vec::new());
-        // The mirror comes last: until it is right, `info` says that something is left to do.
-        let mut actions: Vec<_> = relinked.actions.into_iter().chain(mirror).collect();
+        let Relinked {
+            mut actions, notes, ..
+        } = publication.publish(&foreseen.carriers, journal.left(), &again);
+        report.applications = notes;
         if session.caller != Caller::Controller && !actions.is_empty() {
             // They hold passwords.
             actions.clear();
@@ -138,33 +139,33 @@ impl Args {
                 "run by hand: nobody writes the URLs and the config; {again} does"
             ));
         }
-        Reply::dispatch(report.text(), actions)
+        Reply::dispatch_under(lease, report.text(), actions)
     }
 
-    /// The applications' URLs with the pod as the primary. What stands in their way is known
-    /// before anything changes, and does not stop one that is forced.
-    fn relink(&self, controller: &dyn Controller, cluster: &Cluster) -> anyhow::Result<Relinked> {
-        let consumers = cluster.consumers();
-        let known = consumers.and_then(|consumers| Ok((cluster.connection()?, consumers)));
-        let (connection, consumers) = match known {
-            Ok(known) => known,
-            Err(refusal) if self.risk.force => return Ok(unlinked(&refusal)),
-            Err(refusal) => return Err(refusal.into()),
-        };
-        let wiring = Wiring {
-            connection,
-            topology: Topology::new(
-                self.cluster.clone(),
-                cluster.deployed.replicas,
-                self.replica,
-            )?,
-        };
-        let restart = if self.no_restart {
-            Restart::Skip
-        } else {
-            Restart::Rolling
-        };
-        Ok(relink(controller, &consumers, &wiring, restart))
+    /// A plan alone changes nothing, and needs no lease.
+    fn load(&self, controller: &dyn Controller) -> anyhow::Result<(Cluster, Option<Lease>)> {
+        if self.dry_run {
+            return Ok((Cluster::load(controller, &self.cluster)?, None));
+        }
+        let (cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Promote)?;
+        Ok((cluster, Some(lease)))
+    }
+
+    fn publication<'a>(
+        &'a self,
+        controller: &'a dyn Controller,
+        docker: Docker<'a>,
+    ) -> Publication<'a> {
+        Publication {
+            cluster: &self.cluster,
+            controller,
+            docker,
+            restart: if self.no_restart {
+                Restart::Skip
+            } else {
+                Restart::Rolling
+            },
+        }
     }
 
     fn wish(&self) -> Wish {
@@ -235,16 +236,5 @@ impl Args {
             container: members.container(old),
             only_there: Divergence::of(members, old, self.replica),
         }
-    }
-}
-
-/// No URLs for anybody, and why.
-fn unlinked(refusal: &Refusal) -> Relinked {
-    Relinked {
-        notes: vec![format!(
-            "the applications keep the URLs that they have: {refusal}; {}",
-            refusal.next()
-        )],
-        ..Relinked::default()
     }
 }

@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::cluster::divergence::Divergence;
 use crate::cluster::handover::journal::Journal;
+use crate::cluster::lease::{Holder, Lease};
 use crate::cluster::members::Members;
 use crate::cluster::rejoin::{Rejoin, check_loss, check_record};
 use crate::cluster::survey::{PodReport, State, Survey};
@@ -49,7 +50,8 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let journal = Journal::start(context.progress);
         let session = context.session()?;
-        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let controller = &*session.controller;
+        let (cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Rejoin)?;
         let pod = cluster.topology()?.member(self.replica)?;
         let members = Members {
             cluster: &cluster,
@@ -61,7 +63,7 @@ impl Args {
         let survey = Survey::take(&cluster, members.docker)?;
         if streams(&survey, pod, primary) {
             let message = format!("pod {pod} streams from pod {primary}: there is nothing to do");
-            return Reply::dispatch(message, cluster.bookkeeping(Vec::new()));
+            return Reply::dispatch_under(lease, message, cluster.bookkeeping(Vec::new()));
         }
         self.check_pods(&survey, primary)?;
         self.check_others(&survey, record)?;
@@ -77,9 +79,17 @@ impl Args {
             pod,
         };
         rejoin.ask(record)?;
+        // The pod is asked for, and what follows only watches it.
+        drop(lease);
         let is_back = rejoin.await_streaming(primary)?;
         let message = self.message(is_back, primary, &only_there, &journal);
-        Reply::dispatch(message, cluster.bookkeeping(Vec::new()))
+        // Another command may have changed the primary meanwhile, and one that is at work mends the
+        // mirror itself.
+        let Some(lease) = Lease::take_now(&cluster, controller, Holder::Rejoin) else {
+            return Reply::dispatch(message, []);
+        };
+        let cluster = Cluster::load(controller, &self.cluster)?;
+        Reply::dispatch_under(lease, message, cluster.bookkeeping(Vec::new()))
     }
 
     fn check_pods(&self, survey: &Survey, primary: Ordinal) -> Result<()> {

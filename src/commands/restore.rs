@@ -8,6 +8,7 @@ use crate::backups::physical_restore::{Passwords, Plan};
 use crate::backups::place;
 use crate::backups::restores::check_no_handover;
 use crate::cluster::Cluster;
+use crate::cluster::lease::Holder;
 use crate::commands::args::{Background, ConfirmArgs, ReplyArgs, WatchArgs};
 use crate::context::Context;
 use crate::docker::engine::Docker;
@@ -64,6 +65,8 @@ impl Args {
         if cluster.record.is_none() {
             cluster.await_first_boot(docker)?;
         }
+        let lease;
+        (cluster, lease) = Cluster::load_alone(&*session.controller, reference, Holder::Restore)?;
         check_no_handover(&cluster)?;
         let directory = place::directory(&cluster)?;
         if cluster.record.is_none() {
@@ -87,6 +90,9 @@ impl Args {
             random: context.random,
         };
         let restore = plan.start(docker)?;
+        // Its container takes the lease itself when it asks the pods to stop; until then no password
+        // is changed, because a restore runs.
+        drop(lease);
         let work = Background {
             cluster: reference,
             going_on: format!("{} is being restored", file.display()),

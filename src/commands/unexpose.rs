@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::exposure::Exposure;
+use crate::cluster::lease::Holder;
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
 use crate::controller::Layers;
@@ -28,7 +29,8 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:unexpose {}", self.cluster))?;
-        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let (cluster, lease) =
+            Cluster::load_alone(&*session.controller, &self.cluster, Holder::Unexpose)?;
         let reference = &self.cluster;
         // A key of the scope can only be overruled, not taken away.
         let own = session.controller.config(reference, Layers::Own)?;
@@ -48,6 +50,6 @@ impl Args {
                 "{reference}: its block sets ports itself, and those stay; change them there and apply"
             ),
         };
-        Reply::dispatch(message, Exposure::Loopback.actions(&cluster, flag))
+        Reply::dispatch_under(lease, message, Exposure::Loopback.actions(&cluster, flag))
     }
 }

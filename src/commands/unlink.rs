@@ -1,6 +1,7 @@
 //! `unlink`: takes back what `link` gave.
 
 use crate::cluster::Cluster;
+use crate::cluster::lease::Holder;
 use crate::cluster::wiring::{Marks, Origin};
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
@@ -34,7 +35,8 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:unlink {} {}", self.cluster, self.consumer))?;
-        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let (cluster, lease) =
+            Cluster::load_alone(&*session.controller, &self.cluster, Holder::Unlink)?;
         let own = session.controller.config(&self.consumer, Layers::Own)?;
         let marks = Marks::of(&cluster);
         let ours = marks.with(Origin::Link, &own);
@@ -52,7 +54,7 @@ impl Args {
         });
         let forget = cluster.bookkeeping(consumers.kv().into());
         let message = self.message(was_linked, &ours, &kept);
-        Reply::dispatch(message, remove.into_iter().chain(forget))
+        Reply::dispatch_under(lease, message, remove.into_iter().chain(forget))
     }
 
     fn message(&self, was_linked: bool, removed: &[&str], kept: &[&str]) -> String {

@@ -49,12 +49,16 @@ impl FakeController {
             });
         }
         if self.down {
-            return Err(Error {
-                url: "http://fake".to_owned(),
-                problem: Problem::Unreachable("Connection refused".to_owned()),
-            });
+            return Err(Self::silence());
         }
         Ok(())
+    }
+
+    fn silence() -> Error {
+        Error {
+            url: "http://fake".to_owned(),
+            problem: Problem::Unreachable("Connection refused".to_owned()),
+        }
     }
 }
 
@@ -72,5 +76,13 @@ impl Controller for FakeController {
             .and_then(Value::as_object)
             .cloned()
             .unwrap_or_default())
+    }
+
+    fn resources(&self, kind: Kind) -> Result<Vec<ResourceRef>, Error> {
+        if self.down {
+            return Err(Self::silence());
+        }
+        let of_kind = self.specs.keys().filter(|(stored, _)| *stored == kind);
+        Ok(of_kind.map(|(_, target)| target.clone()).collect())
     }
 }

@@ -43,6 +43,11 @@ impl HttpController {
 
     /// The `data` of an answer; `None` when the controller says that there is no such thing.
     fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Error> {
+        let (status, body) = self.ask(path, query)?;
+        data(status, &body).map_err(|problem| self.error(problem))
+    }
+
+    fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<(u16, Vec<u8>), Error> {
         let fail = |cause: ureq::Error| self.error(problem(&cause));
         let request = self.agent.get(format!("{}{path}", self.url));
         let mut response = request
@@ -51,8 +56,7 @@ impl HttpController {
             .map_err(fail)?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(u64::MAX);
-        let body = body.read_to_vec().map_err(fail)?;
-        data(status, &body).map_err(|problem| self.error(problem))
+        Ok((status, body.read_to_vec().map_err(fail)?))
     }
 
     fn error(&self, problem: Problem) -> Error {
@@ -97,6 +101,23 @@ impl Controller for HttpController {
             Some(_) => Err(self.error(Problem::NotItsJson)),
         }
     }
+
+    fn resources(&self, kind: Kind) -> Result<Vec<ResourceRef>, Error> {
+        let kind = kind.to_string();
+        let (status, body) = self.ask("/apply", &[("kind", &kind)])?;
+        let manifests = match payload(status, &body).map_err(|problem| self.error(problem))? {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Array(manifests)) => manifests,
+            Some(_) => return Err(self.error(Problem::NotItsJson)),
+        };
+        let label = |manifest: &Value, field: &str| manifest[field].as_str().map(str::to_owned);
+        let reference = |manifest: &Value| {
+            let (scope, name) = (label(manifest, "scope")?, label(manifest, "name")?);
+            // What the platform stores under another name has no config that `link` could set.
+            ResourceRef::new(&scope, &name).ok()
+        };
+        Ok(manifests.iter().filter_map(reference).collect())
+    }
 }
 
 fn problem(cause: &ureq::Error) -> Problem {
@@ -117,9 +138,18 @@ fn is_connecting(error: &io::Error) -> bool {
     )
 }
 
+/// What an answer means that holds an object.
+fn data(status: u16, body: &[u8]) -> Result<Option<Value>, Problem> {
+    match payload(status, body)? {
+        None => Ok(None),
+        Some(data @ Value::Object(_)) => Ok(Some(data)),
+        Some(_) => Err(Problem::NotItsJson),
+    }
+}
+
 /// What an answer means. Only an envelope can say that something does not exist: a plain 404 comes
 /// from somebody who is no controller.
-fn data(status: u16, body: &[u8]) -> Result<Option<Value>, Problem> {
+fn payload(status: u16, body: &[u8]) -> Result<Option<Value>, Problem> {
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let envelope = document.filter(|document| document["status"].is_string());
     let Some(mut envelope) = envelope else {
@@ -129,10 +159,7 @@ fn data(status: u16, body: &[u8]) -> Result<Option<Value>, Problem> {
         });
     };
     match (status, envelope["status"].as_str()) {
-        (200..=299, Some("ok")) => match envelope["data"].take() {
-            data @ Value::Object(_) => Ok(Some(data)),
-            _ => Err(Problem::NotItsJson),
-        },
+        (200..=299, Some("ok")) => Ok(Some(envelope["data"].take())),
         (404, _) => Ok(None),
         _ => Err(Problem::Refused(
             status,

@@ -19,6 +19,9 @@ pub(crate) trait Controller {
 
     /// The bucket of a resource; an empty one is no different from none.
     fn config(&self, target: &ResourceRef, layers: Layers) -> Result<Map<String, Value>, Error>;
+
+    /// Every stored resource of a kind, in all scopes.
+    fn resources(&self, kind: Kind) -> Result<Vec<ResourceRef>, Error>;
 }
 
 /// A kind of resource that a bucket belongs to.

@@ -92,6 +92,11 @@ impl Connection<'_> {
     }
 }
 
+/// Whether a URL of `link`'s lets each connection draw its standby.
+pub(crate) fn is_balanced(url: &str) -> bool {
+    url.ends_with(BALANCED)
+}
+
 /// Whether `link` could have set that URL for a cluster with that superuser and database, with
 /// today's password and port or earlier ones, and whoever was primary then.
 pub(crate) fn is_from_link(

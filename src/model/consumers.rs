@@ -54,6 +54,11 @@ impl Consumers {
         self.0.iter().map(|(consumer, reads)| (consumer, *reads))
     }
 
+    /// Whether no application is linked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Remembers an application.
     pub(crate) fn link(&mut self, consumer: ResourceRef, reads: Reads) {
         self.0.insert(consumer, reads);

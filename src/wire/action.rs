@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::resource_ref::ResourceRef;
 use crate::wire::manifest::Manifest;
@@ -37,6 +38,23 @@ enum Verb {
         remote_path: String,
         dest_path: String,
         size_bytes: u64,
+    },
+}
+
+/// What the controller stores for an action, by which it can be seen to have done so.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Trace<'a> {
+    /// A key of a bucket; an empty value is none.
+    Value {
+        scope: &'a str,
+        name: &'a str,
+        key: &'a str,
+        value: &'a str,
+    },
+    Manifest {
+        scope: &'a str,
+        name: &'a str,
+        spec: &'a Value,
     },
 }
 
@@ -110,6 +128,26 @@ impl Action {
         }
     }
 
+    /// What the controller stores for it. The keys of one action are stored together, so one of them
+    /// stands for all.
+    pub(crate) fn trace(&self) -> Option<Trace<'_>> {
+        let (scope, name) = (&self.scope[..], &self.name[..]);
+        match &self.verb {
+            Verb::ConfigSet { kv, .. } => kv.first_key_value().map(|(key, value)| Trace::Value {
+                scope,
+                name,
+                key,
+                value,
+            }),
+            Verb::ApplyManifest { manifest } => Some(Trace::Manifest {
+                scope,
+                name,
+                spec: manifest.spec(),
+            }),
+            Verb::ExecLocal { .. } | Verb::FetchFile { .. } => None,
+        }
+    }
+
     /// The same action with a line of its own for the operator.
     pub(crate) fn summary(mut self, line: impl Into<String>) -> Self {
         self.summary = Some(line.into());
@@ -131,7 +169,7 @@ fn set(kv: impl IntoIterator<Item = (&'static str, String)>, restart: Restart) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn db() -> ResourceRef {
         ResourceRef::new("clowk-lp", "db").unwrap()
@@ -153,6 +191,23 @@ mod tests {
             &json!({"type": "config_set", "scope": "clowk-lp", "name": "db", "kv": {"A": ""},
                 "skip_restart": true, "summary": "forgot A"}),
         );
+    }
+
+    #[test]
+    fn what_the_controller_stores() {
+        let set = Action::set(
+            &db(),
+            [("B", "2".to_owned()), ("A", String::new())],
+            Restart::Skip,
+        );
+        let expected = Trace::Value {
+            scope: "clowk-lp",
+            name: "db",
+            key: "A",
+            value: "",
+        };
+        assert_eq!(set.trace(), Some(expected));
+        assert_eq!(Action::exec_local(&db(), Vec::new()).trace(), None);
     }
 
     #[test]

@@ -23,6 +23,11 @@ impl Manifest {
         Self::new("statefulset", scope, name, spec)
     }
 
+    /// What is stored under its name.
+    pub(crate) fn spec(&self) -> &Value {
+        &self.spec
+    }
+
     fn new(kind: &'static str, scope: &str, name: &str, spec: Value) -> Self {
         Self {
             kind,

@@ -16,6 +16,7 @@ mod physical;
 mod promote;
 mod prospects;
 mod psql;
+mod races;
 mod readme;
 mod rejoin;
 mod support;

@@ -1,8 +1,9 @@
 //! The applications' URLs: whether each has those of today.
 
 use crate::cluster::Cluster;
+use crate::cluster::carriers::Carriers;
 use crate::cluster::health::Problem;
-use crate::cluster::relink::outdated;
+use crate::cluster::relink::{link, outdated};
 use crate::cluster::wiring::Wiring;
 use crate::controller::Controller;
 use crate::model::consumers::Consumers;
@@ -18,11 +19,22 @@ pub(super) fn problems(
         return Vec::new();
     };
     let outdated = outdated(controller, consumers, &wiring);
-    let problem = |(consumer, link)| {
+    let outdated = outdated.into_iter().map(|(consumer, link)| {
         Problem::new(
             format!("{consumer} does not have the URLs of today"),
             format!("give it those with {link}"),
         )
-    };
-    outdated.into_iter().map(problem).collect()
+    });
+    let carriers = Carriers::find(controller, cluster, consumers);
+    let untracked = carriers.untracked.iter().map(|(consumer, reads)| {
+        Problem::new(
+            format!("{consumer} has a URL of this cluster and is not in its list of applications"),
+            format!(
+                "put it there with {}, or take the URL away with vd pg:unlink {} {consumer}",
+                link(&wiring, consumer, *reads),
+                cluster.reference
+            ),
+        )
+    });
+    outdated.chain(untracked).collect()
 }

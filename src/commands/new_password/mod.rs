@@ -4,7 +4,9 @@
 mod replication;
 mod superuser;
 
+use crate::backups::restores::check_none_runs;
 use crate::cluster::Cluster;
+use crate::cluster::lease::Holder;
 use crate::cluster::rotation::NewPassword;
 use crate::commands::args::ReplyArgs;
 use crate::context::Context;
@@ -12,6 +14,7 @@ use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
 use crate::model::topology_record::State;
 use crate::output::Reply;
+use crate::wire::action::Action;
 
 /// Give the database a new password, and every linked application with it
 ///
@@ -53,16 +56,22 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:new-password {}", self.cluster))?;
-        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let controller = &*session.controller;
+        let (cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::NewPassword)?;
         check_steady(&cluster)?;
+        check_none_runs(context.docker(), &self.cluster)?;
         let new = NewPassword::generate(context.random)?;
-        if self.replication {
-            replication::rotate_role(&cluster, context, &new)
+        let (message, actions) = if self.replication {
+            replication::rotate_role(&cluster, context, controller, &new)?
         } else {
-            self.rotate_superuser(&cluster, context, &session, &new)
-        }
+            self.rotate_superuser(&cluster, context, controller, &new)?
+        };
+        Reply::dispatch_under(lease, message, actions)
     }
 }
+
+/// What the operator reads, and what the controller is asked to store.
+type Rotated = (String, Vec<Action>);
 
 /// While roles change, it is not certain whose password would be changed.
 fn check_steady(cluster: &Cluster) -> Result<()> {

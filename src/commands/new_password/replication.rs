@@ -1,13 +1,14 @@
 //! The replication role's password, under standbys that stream.
 
+use super::Rotated;
 use crate::cluster::Cluster;
 use crate::cluster::passfile::{Passfiles, Trouble};
 use crate::cluster::rotation::{NewPassword, rotate};
 use crate::cluster::survey::{PodReport, State as PodState, Survey};
 use crate::context::Context;
+use crate::controller::Controller;
 use crate::model::bucket::keys;
 use crate::model::refusal::{Refusal, Result};
-use crate::output::Reply;
 use crate::postgres::psql::{Login, Psql};
 
 /// The pods first: until the role changes, one that needs the older password finds it in its
@@ -15,8 +16,9 @@ use crate::postgres::psql::{Login, Psql};
 pub(super) fn rotate_role(
     cluster: &Cluster,
     context: &Context<'_>,
+    controller: &dyn Controller,
     new: &NewPassword,
-) -> anyhow::Result<Reply> {
+) -> anyhow::Result<Rotated> {
     let (docker, topology) = (context.docker(), cluster.topology()?);
     let primary = topology.primary();
     cluster.running(docker, primary)?;
@@ -60,8 +62,14 @@ pub(super) fn rotate_role(
     }
     rotated?;
     let password = new.secret.expose().to_owned();
-    let keep = cluster.bookkeeping(vec![(keys::REPLICATION_PASSWORD, password)]);
-    Reply::dispatch(replication_message(cluster, &survey, &unproved), keep)
+    let kept = vec![(keys::REPLICATION_PASSWORD, password)];
+    // The role has it now, so it goes into the config even when that cannot be read again.
+    let keep = match Cluster::load(controller, &cluster.reference) {
+        Ok(today) => today.bookkeeping(kept),
+        Err(_) => cluster.bookkeeping(kept),
+    };
+    let message = replication_message(cluster, &survey, &unproved);
+    Ok((message, keep.into_iter().collect()))
 }
 
 fn check_pods(cluster: &Cluster, survey: &Survey) -> Result<()> {

@@ -1,16 +1,19 @@
 //! The superuser's password, and with it every application's.
 
-use super::Args;
+use super::{Args, Rotated};
 use crate::cluster::Cluster;
+use crate::cluster::carriers::Carriers;
 use crate::cluster::relink::{Relinked, relink};
 use crate::cluster::rotation::{NewPassword, rotate};
 use crate::cluster::wiring::Wiring;
-use crate::context::{Context, Session};
+use crate::context::Context;
+use crate::controller::Controller;
 use crate::model::bucket::keys;
 use crate::model::connection::Connection;
+use crate::model::consumers::Consumers;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
-use crate::output::Reply;
+use crate::model::topology::Topology;
 use crate::postgres::fresh_login::FreshLogin;
 use crate::postgres::psql::{Login, Psql};
 use crate::wire::action::{Action, Restart};
@@ -18,33 +21,21 @@ use crate::wire::manifest::Manifest;
 
 impl Args {
     /// What is to be published is known before the role changes: whatever could fail on the way
-    /// there has failed by then.
+    /// there has failed by then. What it is made of is read again afterwards.
     pub(super) fn rotate_superuser(
         &self,
         cluster: &Cluster,
         context: &Context<'_>,
-        session: &Session,
+        controller: &dyn Controller,
         new: &NewPassword,
-    ) -> anyhow::Result<Reply> {
+    ) -> anyhow::Result<Rotated> {
         let (docker, topology) = (context.docker(), cluster.topology()?);
         let primary = cluster.running(docker, topology.primary())?.container;
-        let deployed = &cluster.deployed;
-        let connection = Connection {
-            user: &deployed.user,
-            password: &new.secret,
-            database: &deployed.database,
-            port: deployed.port,
-        };
-        let wiring = Wiring {
-            connection,
-            topology,
-        };
-        let relinked = relink(
-            &*session.controller,
-            &cluster.consumers()?,
-            &wiring,
-            Restart::Rolling,
-        );
+        let (deployed, tracked) = (&cluster.deployed, cluster.consumers()?);
+        let carriers = Carriers::find(controller, cluster, &tracked);
+        let consumers = carriers.with(&tracked);
+        let wiring = wiring(cluster, topology, new);
+        let relinked = relink(controller, &consumers, &wiring, Restart::Rolling);
         check_all_read(&self.cluster, &relinked)?;
         let login = Login::to(deployed);
         rotate(
@@ -57,23 +48,44 @@ impl Args {
                 FreshLogin::Unanswered(words) => Err(words),
             },
         )?;
-        let password = new.secret.expose().to_owned();
-        let keep = cluster.bookkeeping(vec![(keys::PASSWORD, password)]);
-        let pods = (!self.no_restart).then(|| {
-            let spec = deployed.with_env(keys::PASSWORD, new.secret.expose());
-            let manifest = Manifest::statefulset(self.cluster.scope(), self.cluster.name(), spec);
-            Action::apply_manifest(&self.cluster, manifest)
-        });
-        let message = self.message(cluster, &relinked);
-        // The pods come last: the platform does one thing after the other, and the applications
-        // need the new URLs now.
-        Reply::dispatch(
-            message,
-            keep.into_iter().chain(relinked.actions).chain(pods),
-        )
+        let mut rotation = Rotation {
+            consumers,
+            relinked,
+            pods: Pods::Later,
+        };
+        let today = Cluster::load(controller, &self.cluster);
+        let changed = today
+            .as_ref()
+            .ok()
+            .and_then(|today| {
+                Some((
+                    today.topology().ok()?,
+                    carriers.with(&today.consumers().ok()?),
+                ))
+            })
+            .filter(|(topology, consumers)| {
+                *topology != wiring.topology || *consumers != rotation.consumers
+            });
+        if let (Ok(today), Some((topology, consumers))) = (&today, changed) {
+            let wiring = self::wiring(today, topology, new);
+            rotation.relinked = relink(controller, &consumers, &wiring, Restart::Rolling);
+            rotation.consumers = consumers;
+        }
+        rotation.pods = match (&today, self.no_restart) {
+            (_, true) => Pods::Later,
+            (Ok(today), false) => Pods::Now(today),
+            (Err(_), false) => Pods::Unread,
+        };
+        let base = today.as_ref().unwrap_or(cluster);
+        let mut lines = self.lines(base, &rotation);
+        lines.splice(
+            2..2,
+            carriers.notes().into_iter().map(|note| format!("  {note}")),
+        );
+        Ok((lines.join("\n"), rotation.actions(base, new)))
     }
 
-    fn message(&self, cluster: &Cluster, relinked: &Relinked) -> String {
+    fn lines(&self, cluster: &Cluster, rotation: &Rotation<'_>) -> Vec<String> {
         let (reference, user) = (&self.cluster, &cluster.deployed.user);
         let mut lines = vec![
             format!(
@@ -81,13 +93,71 @@ impl Args {
             ),
             format!("  vd config {reference} get {} shows it", keys::PASSWORD),
         ];
-        lines.extend(relinked.notes.iter().map(|note| format!("  {note}")));
-        lines.push(if self.no_restart {
-            "  the pods were not restarted: the next vd apply replaces them once, and nothing needs it before".to_owned()
-        } else {
-            "  the pods restart once, one after the other, so that their environment agrees".to_owned()
-        });
-        lines.join("\n")
+        let notes = rotation.relinked.notes.iter();
+        lines.extend(notes.map(|note| format!("  {note}")));
+        lines.push(
+            match rotation.pods {
+                Pods::Later => "  the pods were not restarted: the next vd apply replaces them once, and nothing needs it before",
+                Pods::Now(_) => "  the pods restart once, one after the other, so that their environment agrees",
+                Pods::Unread => "  the pods were not restarted, because the controller did not tell their manifest again: the next vd apply replaces them once, and nothing needs it before",
+            }
+            .to_owned(),
+        );
+        lines
+    }
+}
+
+/// A role that has a new password, and what follows from that.
+struct Rotation<'a> {
+    consumers: Consumers,
+    relinked: Relinked,
+    pods: Pods<'a>,
+}
+
+/// When the pods' environment has the new password.
+enum Pods<'a> {
+    Later,
+    /// With the manifest that is stored now: one that was read before the role changed would take an
+    /// apply back that came in between.
+    Now(&'a Cluster),
+    Unread,
+}
+
+impl Rotation<'_> {
+    /// The pods come last: the platform does one thing after the other, and the applications need
+    /// the new URLs now.
+    fn actions(self, cluster: &Cluster, new: &NewPassword) -> Vec<Action> {
+        let password = new.secret.expose();
+        let mut kept = vec![(keys::PASSWORD, password.to_owned())];
+        kept.extend(self.consumers.kv());
+        let pods = match self.pods {
+            Pods::Later | Pods::Unread => None,
+            Pods::Now(today) => {
+                let reference = &today.reference;
+                let spec = today.deployed.with_env(keys::PASSWORD, password);
+                let manifest = Manifest::statefulset(reference.scope(), reference.name(), spec);
+                Some(Action::apply_manifest(reference, manifest))
+            }
+        };
+        let keep = cluster.bookkeeping(kept);
+        keep.into_iter()
+            .chain(self.relinked.actions)
+            .chain(pods)
+            .collect()
+    }
+}
+
+fn wiring<'a>(cluster: &'a Cluster, topology: Topology, new: &'a NewPassword) -> Wiring<'a> {
+    let deployed = &cluster.deployed;
+    let connection = Connection {
+        user: &deployed.user,
+        password: &new.secret,
+        database: &deployed.database,
+        port: deployed.port,
+    };
+    Wiring {
+        connection,
+        topology,
     }
 }
 
@@ -107,7 +177,6 @@ fn check_all_read(reference: &ResourceRef, relinked: &Relinked) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::Caller;
     use crate::controller::Kind;
     use crate::controller::fake::FakeController;
     use crate::docker::fake::FakeRunner;
@@ -140,16 +209,12 @@ mod tests {
             runner: &runner,
         };
         let cluster = Cluster::load(&controller, &"s/db".parse().unwrap()).unwrap();
-        let session = Session {
-            controller: Box::new(controller),
-            caller: Caller::Controller,
-        };
         let new = NewPassword::generate(context.random).unwrap();
         let line = Args::augment_args(clap::Command::new("new-password"));
         let args =
             Args::from_arg_matches(&line.get_matches_from(["new-password", "s/db"])).unwrap();
         let error = args
-            .rotate_superuser(&cluster, &context, &session, &new)
+            .rotate_superuser(&cluster, &context, &controller, &new)
             .err()
             .unwrap();
         assert!(

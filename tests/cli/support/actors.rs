@@ -44,6 +44,27 @@ impl World {
         })
     }
 
+    /// Runs a command, and something else while it waits for docker's answer to a call, or a server's
+    /// to a statement, with those words.
+    pub(crate) fn at<T>(
+        &self,
+        words: &str,
+        else_: impl FnOnce() + Send,
+        command: impl FnOnce() -> T,
+    ) -> T {
+        let [pause, paused] = ["pause-at", "paused"].map(|name| self.bin().join(name));
+        fs::remove_file(&paused).ok();
+        self.prepare("pause-at", words);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                until(|| paused.exists());
+                else_();
+                fs::remove_file(&pause).ok();
+            });
+            command()
+        })
+    }
+
     /// Pod 1 accepts writes and the others follow it, once it is the primary.
     pub(crate) fn will_follow(&self, others: &[u16]) {
         let name = |pod: &u16| format!("voodu-postgres-standby-{pod}\n");

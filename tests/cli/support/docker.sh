@@ -3,6 +3,15 @@
 here=${0%/*}
 printf '%s\n' "$*" >>"$here/calls"
 
+# pauses WORDS: while `pause-at` names some of these words, so that a test can do something else at
+# this moment.
+pauses() {
+  [[ -s $here/pause-at && $1 == *"$(cat "$here/pause-at")"* ]] || return 0
+  : >"$here/paused"
+  while [ -e "$here/pause-at" ]; do sleep 0.02; done
+}
+pauses "$*"
+
 # state NAME: of a container in `pods`.
 state() { awk -F '\t' -v name="$1" '$1 == name { print $2 }' "$here/pods"; }
 
@@ -31,6 +40,7 @@ answered() {
   local sql
   sql=$(cat)
   printf '%s\n' "$sql" >>"$here/sql"
+  pauses "$sql"
   if [ -e "$here/says-$1" ]; then
     said "$1" "$sql"
   else
@@ -104,6 +114,10 @@ case "$*" in
     [ ! -s "$here/replication-login" ] || exit 2
     ;;
   "exec -i -e PGPASSWORD "*)
+    if [ -e "$here/password" ] && [ "$PGPASSWORD" != "$(cat "$here/password")" ]; then
+      echo 'psql: error: FATAL:  password authentication failed for user "appuser"' >&2
+      exit 2
+    fi
     cat "$here/login" >&2
     [ ! -s "$here/login" ] || exit 2
     ;;

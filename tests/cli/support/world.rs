@@ -159,6 +159,14 @@ impl World {
 
     /// What the plugin answers a controller at that address.
     pub(crate) fn answer_to(&self, url: &str, words: &[&str]) -> Answer {
+        let answer = self.answer_beside(url, words);
+        // The next command would wait for what no controller is going to store.
+        fs::remove_file(self.directory.path().join("backups/clowk-lp/db/.lease")).ok();
+        answer
+    }
+
+    /// The same while another command is at work.
+    pub(crate) fn answer_beside(&self, url: &str, words: &[&str]) -> Answer {
         let context = json!({"plugin": "pg", "command": words[0], "controller_url": url});
         let mut plugin = plugin();
         plugin.env("PATH", path(self.directory.path()));
