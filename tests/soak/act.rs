@@ -51,6 +51,11 @@ impl Act<'_> {
             Kind::RotateQuietly => self.rotate(&["--no-restart"]),
             Kind::RotateReplication => self.rotate(&["--replication"]),
             Kind::Relink => self.relink(),
+            Kind::HangUp => {
+                thread::sleep(self.pause());
+                self.subject.cluster.platform.hang_up();
+                Ok(())
+            }
             Kind::KillInPromote => {
                 self.killed("promote", &["--replica", &self.target().to_string()])
             }

@@ -33,6 +33,7 @@ mod random;
 mod reigns;
 mod report;
 mod run;
+mod samples;
 mod settle;
 mod shorter;
 mod step;

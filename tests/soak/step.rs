@@ -81,6 +81,7 @@ kinds! {
     KillInReplication "kill-in-replication" 3 50..2500 "the plugin dies while the standbys' password changes";
     KillInCapture "kill-in-capture" 3 50..1500 "the plugin dies while it starts a capture";
     KillInLink "kill-in-link" 3 50..800 "the plugin dies while it links";
+    HangUp "hang-up" 5 0..4000 "whatever plugin runs at that moment dies";
     Load "load" 4 2000..10000 "keeps every processor busy for so long";
     Daemon "daemon" 1 0..0 "restarts docker, where nothing else runs on it";
 }
