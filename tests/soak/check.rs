@@ -19,10 +19,10 @@ SELECT concat_ws(' ',
  (SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM soak_rows AS t),
  (SELECT count(*) || ' ' || sum(n) || ' ' || sum(hashtextextended(t::text, 0)::numeric) FROM soak_counts AS t))";
 const HISTORY: &str = "
-SELECT timeline || ' ' || coalesce(md5(pg_read_file('pg_wal/' || timeline || '.history', true)), '')
+SELECT timeline || ' ' || coalesce(md5(pg_read_file('pg_wal/' || timeline || '.history', 0, 100000, true)), '')
   FROM (SELECT lpad(upper(to_hex(received_tli)), 8, '0') AS timeline FROM pg_stat_wal_receiver) AS t";
 const HISTORY_OF_PRIMARY: &str = "
-SELECT timeline || ' ' || coalesce(md5(pg_read_file('pg_wal/' || timeline || '.history', true)), '')
+SELECT timeline || ' ' || coalesce(md5(pg_read_file('pg_wal/' || timeline || '.history', 0, 100000, true)), '')
   FROM (SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline) AS t";
 
 impl Subject {

@@ -40,7 +40,8 @@ fn a_seed_gives_the_same_rounds_and_they_can_be_read_again() {
         .iter()
         .flat_map(|round| round.0.iter().map(|step| step.kind))
         .collect();
-    assert_eq!(kinds, Kind::ALL.iter().copied().collect());
+    let all = Kind::ALL.iter().copied();
+    assert_eq!(kinds, all.filter(|kind| kind.weight() > 0).collect());
     assert!("three promote nobody 0 @0".parse::<Round>().is_err());
 }
 

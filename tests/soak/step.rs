@@ -35,7 +35,8 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            fn weight(self) -> u64 {
+            /// How often it comes; what never does can be in a file of steps only.
+            pub fn weight(self) -> u64 {
                 match self { $(Self::$kind => $weight,)* }
             }
 
@@ -83,6 +84,7 @@ kinds! {
     KillInLink "kill-in-link" 3 50..800 "the plugin dies while it links";
     HangUp "hang-up" 5 0..4000 "whatever plugin runs at that moment dies";
     Load "load" 4 2000..10000 "keeps every processor busy for so long";
+    Cheat "cheat" 0 0..0 "deletes a row that was acknowledged, which has to be found";
     Daemon "daemon" 1 0..0 "restarts docker, where nothing else runs on it";
 }
 
