@@ -24,6 +24,7 @@ mod hostile;
 mod image;
 mod info;
 mod link;
+mod pairs;
 mod physical;
 mod promote;
 mod prospects;
