@@ -7,6 +7,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 majors ?= 15 17
 scripts = install uninstall .ci/run $(shell find tests .github -name '*.sh' 2>/dev/null | sort)
 # Each job's script follows the one that they share, and those of physical backups another one.
+session = templates/entrypoint/session.sh
 shared_jobs = templates/jobs/common.sh templates/jobs/physical.sh
 jobs = $(filter-out $(shared_jobs),$(wildcard templates/jobs/*.sh))
 # The parts of the pods' script make sense together only.
@@ -42,10 +43,11 @@ lint: need-lints ## Check format, clippy, the documentation and the shell script
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	@if command -v shellcheck >/dev/null; then \
 	  echo "shellcheck $(words $(scripts)) scripts"; shellcheck $(scripts); \
-	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh templates/divergence.sh; \
+	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh templates/divergence.sh templates/psql_in_pod.sh; \
+	  cat $(session) templates/session_in_pod.sh | shellcheck -s bash -; \
 	  for job in $(jobs); do \
 	    case $$job in *physical_*) shared="$(shared_jobs)" ;; *) shared=templates/jobs/common.sh ;; esac; \
-	    cat $$shared "$$job" | shellcheck -s bash -; \
+	    cat $(session) $$shared "$$job" | shellcheck -s bash -; \
 	  done; \
 	else \
 	  echo "shellcheck is missing (apt-get install -y shellcheck): only the syntax is checked"; \

@@ -7,15 +7,15 @@
   password=${PG_REPLICATION_PASSWORD//\'/\'\'}
   hba=$PGDATA/pg_hba.conf
 
-  # The settings keep the password out of the server log and of statistics.
-  # pg_rewind needs the four grants (postgres manual, pg_rewind, Notes), and the
-  # pods ask each other in this database.
-  PGOPTIONS='-c synchronous_commit=local' psql -XAtq -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" <<SQL
-SET log_statement = 'none';
-SET log_min_duration_statement = -1;
-SET log_min_error_statement = 'panic';
-SET pg_stat_statements.track_utility = off;
-SET standard_conforming_strings = on;
+  # The startup options of every session of the pods' (session.sh): they keep the
+  # password out of the server's log and of statistics, too.
+  export PGOPTIONS=${VOODU_SESSION_OPTIONS--c synchronous_commit=local} PGPASSWORD=${POSTGRES_PASSWORD-}
+  # Where no connection is left, a WAL sender runs SQL as well.
+  enter() { psql -XAtqw -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "dbname=$POSTGRES_DB$1" <<<"$sql"; }
+
+  # pg_rewind needs the four grants (postgres manual, pg_rewind, Notes), the pods ask
+  # each other in this database, see who streams where, and an event trigger on login must not keep them out.
+  sql=$(cat <<SQL
 SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') AS role_is_missing \gset
 \if :role_is_missing
 CREATE ROLE "$role" WITH LOGIN REPLICATION PASSWORD '$password';
@@ -34,7 +34,20 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO "$role";
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO "$role";
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO "$role";
 \endif
+SELECT NOT pg_has_role('$role', 'pg_monitor', 'MEMBER') AS monitor_is_missing \gset
+\if :monitor_is_missing
+GRANT pg_monitor TO "$role";
+\endif
+SELECT current_setting('server_version_num')::int >= 170000 AS has_login_triggers \gset
+\if :has_login_triggers
+SELECT NOT has_parameter_privilege('$role', 'event_triggers', 'SET') AS set_is_missing \gset
+\if :set_is_missing
+GRANT SET ON PARAMETER event_triggers TO "$role";
+\endif
+\endif
 SQL
+  )
+  enter '' || enter ' replication=database'
 
   if ! grep -qE "^host[[:space:]]+replication[[:space:]]+\"?$role\"?[[:space:]]" "$hba"; then
     # A line that is cut off would keep the server from starting, so the file is
@@ -50,6 +63,6 @@ SQL
     sync "$PGDATA"
     # The first boot starts the server anew afterwards; only the supervisor runs
     # this, with its port, on a server that is already in service.
-    [ -z "${PGPORT:-}" ] || psql -XAtq -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c 'SELECT pg_reload_conf()' >/dev/null
+    [ -z "${PGPORT:-}" ] || { sql='SELECT pg_reload_conf()' && { enter '' || enter ' replication=database'; } >/dev/null; }
   fi
 )

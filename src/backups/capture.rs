@@ -24,6 +24,8 @@ use crate::model::timestamp::Timestamp;
 use crate::postgres::source::Source;
 
 const SCRIPT: &str = concat!(
+    include_str!("../../templates/entrypoint/session.sh"),
+    "\n",
     include_str!("../../templates/jobs/common.sh"),
     "\n",
     include_str!("../../templates/jobs/capture.sh")
@@ -264,6 +266,14 @@ pub(crate) fn check_role(cluster: &Cluster, pod: Ordinal, source: &Source) -> Re
         return Err(Refusal::new(
             format!("{reference}: pod {pod} is not the primary yet, although it is to be it"),
             "run the command again in a moment",
+        ));
+    }
+    if let Some(crowd) = &source.crowd {
+        let container = reference.container(pod);
+        let psql = format!("vd pg:psql {reference} --replica {pod}");
+        return Err(Refusal::new(
+            format!("pod {container} has no connection left for this: {crowd}"),
+            crowd.next(&psql),
         ));
     }
     if pod != primary && !source.in_recovery {

@@ -23,6 +23,8 @@ use crate::model::timestamp::Timestamp;
 use crate::model::topology_record::State;
 
 const SCRIPT: &str = concat!(
+    include_str!("../../templates/entrypoint/session.sh"),
+    "\n",
     include_str!("../../templates/jobs/common.sh"),
     "\n",
     include_str!("../../templates/jobs/physical.sh"),

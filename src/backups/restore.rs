@@ -20,6 +20,8 @@ use crate::model::sha256::Sha256;
 use crate::model::timestamp::Timestamp;
 
 const SCRIPT: &str = concat!(
+    include_str!("../../templates/entrypoint/session.sh"),
+    "\n",
     include_str!("../../templates/jobs/common.sh"),
     "\n",
     include_str!("../../templates/jobs/restore.sh")

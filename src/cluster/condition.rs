@@ -15,10 +15,11 @@ use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
 use crate::model::secret::Secret;
 use crate::model::topology_record::{State, TopologyRecord};
+use crate::postgres::crowd::CROWD;
 use crate::postgres::fresh_login::FreshLogin;
 use crate::postgres::inventory::{INVENTORY, Inventory};
 use crate::postgres::prospects::{PROSPECTS, Prospects};
-use crate::postgres::psql::Login;
+use crate::postgres::session::{Login, Rights};
 use crate::wire::deployed_spec::Backups;
 
 /// Everything that `info` knows.
@@ -57,12 +58,13 @@ impl<'a> Condition<'a> {
         now: SystemTime,
     ) -> Result<Self, Failure> {
         let (deployed, bucket) = (&cluster.deployed, &cluster.bucket);
-        let superuser = Login::to(deployed);
+        let superuser = cluster.login();
         let replication = Login {
             user: &deployed.replication_user,
+            rights: Rights::Replication,
             ..superuser
         };
-        let questions = format!("{PROSPECTS}{INVENTORY}");
+        let questions = format!("{CROWD}{PROSPECTS}{INVENTORY}");
         let (survey, rooms, logins) = thread::scope(|scope| {
             let rooms = scope.spawn(|| room::measure(cluster, docker));
             let attempts = [

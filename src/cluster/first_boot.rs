@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
 use crate::model::refusal::Refusal;
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::wire::deployed_spec::Backups;
 
 /// A first boot takes five seconds on a slow machine, and the platform starts the pod after it has
@@ -42,7 +42,7 @@ impl Cluster {
 
     fn is_starting(&self, docker: Docker<'_>) -> bool {
         let container = self.reference.container(self.recorded_primary());
-        let psql = Psql::new(docker, &container, Login::to(&self.deployed));
+        let psql = Psql::new(docker, &container, self.login());
         let answer = psql.ask("SELECT 1");
         answer.is_err_and(|failure| !failure.timed_out())
     }

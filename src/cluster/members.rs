@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::docker::engine::Docker;
 use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::postgres::server::STANDBY;
 
 /// Only a server that accepts writes gives a number; assigning it is a write.
@@ -88,7 +88,7 @@ impl Members<'_> {
 
     fn with<T>(&self, pod: Ordinal, question: impl FnOnce(Psql<'_>) -> T) -> T {
         let container = self.container(pod);
-        let login = Login::to(&self.cluster.deployed);
+        let login = self.cluster.login();
         question(Psql::new(self.docker, &container, login))
     }
 }

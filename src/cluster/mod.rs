@@ -42,6 +42,7 @@ use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
 use crate::model::topology::Topology;
 use crate::model::topology_record::TopologyRecord;
+use crate::postgres::session::{Login, Rights};
 use crate::wire::action::{Action, Restart};
 use crate::wire::deployed_spec::{Backups, DeployedSpec};
 
@@ -144,6 +145,18 @@ impl Cluster {
     /// The linked applications.
     pub(crate) fn consumers(&self) -> Result<Consumers> {
         Consumers::read(&self.vars())
+    }
+
+    /// How the plugin enters the servers: as the superuser, in the cluster's database.
+    pub(crate) fn login(&self) -> Login<'_> {
+        let deployed = &self.deployed;
+        Login {
+            user: &deployed.user,
+            database: &deployed.database,
+            port: deployed.port,
+            password: self.bucket.password.as_ref(),
+            rights: Rights::Superuser,
+        }
     }
 
     /// How applications reach the cluster.

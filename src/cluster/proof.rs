@@ -10,7 +10,6 @@ use crate::docker::engine::Docker;
 use crate::model::bucket::keys;
 use crate::model::refusal::Refusal;
 use crate::postgres::fresh_login::FreshLogin;
-use crate::postgres::psql::Login;
 
 /// A config that was changed by hand, or by a rotation on another way, is there by then.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
@@ -50,7 +49,7 @@ pub(crate) fn prove(
 fn attempt(cluster: &Cluster, docker: Docker<'_>) -> anyhow::Result<FreshLogin> {
     let primary = cluster.topology()?.primary();
     let container = cluster.reference.container(primary);
-    let (login, connection) = (Login::to(&cluster.deployed), cluster.connection()?);
+    let (login, connection) = (cluster.login(), cluster.connection()?);
     Ok(FreshLogin::attempt(
         docker,
         &container,

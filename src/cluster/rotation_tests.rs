@@ -1,7 +1,7 @@
 use super::*;
 use crate::docker::engine::Docker;
 use crate::docker::fake::FakeRunner;
-use crate::postgres::psql::Login;
+use crate::postgres::session::{Login, Rights};
 use std::cell::Cell;
 use std::num::NonZeroU16;
 
@@ -24,6 +24,8 @@ fn run(runner: &FakeRunner, proof: Result<(), String>) -> (Result<(), String>, S
         user: &role,
         database: &PgIdentifier::database("database", "appdata").unwrap(),
         port: NonZeroU16::new(5433).unwrap(),
+        password: None,
+        rights: Rights::Superuser,
     };
     let psql = Psql::new(Docker::new(runner), "s-db.0", login);
     let outcome = rotate(psql, &role, &new(), || proof);

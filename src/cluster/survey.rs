@@ -12,12 +12,13 @@ use crate::cluster::pulse::Pulse;
 use crate::cluster::silence::Silence;
 use crate::docker::container::Container;
 use crate::docker::engine::Docker;
+use crate::docker::invocation::PROBE;
 use crate::docker::runner::Failure;
 use crate::expand::{ENTRYPOINT, RECORD_FORMAT};
-use crate::model::identifier::PgIdentifier;
 use crate::model::ordinal::Ordinal;
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::postgres::server::{ROLE, Server};
+use crate::postgres::session::Login;
 
 /// Every pod that the cluster should have, in order.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -72,7 +73,7 @@ impl Survey {
             .map(|pod| (pod, cluster.reference.container(pod)))
             .collect();
         let names: Vec<_> = pods.iter().map(|(_, name)| name.clone()).collect();
-        let login = Login::to(&cluster.deployed);
+        let login = cluster.login();
         let sql = &sql;
         thread::scope(|scope| {
             let inspected = scope.spawn(|| docker.inspect(&names));
@@ -118,18 +119,13 @@ impl PodReport {
 /// What a session answered: the role, and whatever else was asked.
 type Answer = Result<(Server, Map<String, Value>), Silence>;
 
-/// An operator may have dropped the cluster's database; every server has the other one.
+/// A pod that does not answer at once is asked again, for as long as there is time.
 fn ask(docker: Docker<'_>, container: &str, login: Login<'_>, sql: &str) -> Answer {
-    let answer = session(Psql::new(docker, container, login), sql);
-    match (&answer, PgIdentifier::database("database", "postgres")) {
-        (Err(Silence::Refuses(words)), Ok(database)) if words.contains("database \"") => {
-            let login = Login {
-                database: &database,
-                ..login
-            };
-            session(Psql::new(docker, container, login), sql)
-        }
-        _ => answer,
+    let psql = Psql::new(docker, container, login);
+    let answer = session(psql.patient(docker.patience().min(PROBE)), sql);
+    match answer {
+        Err(Silence::Hangs) if docker.patience() > PROBE => session(psql, sql),
+        answer => answer,
     }
 }
 

@@ -3,6 +3,7 @@ use crate::controller::Kind;
 use crate::controller::fake::FakeController;
 use crate::docker::fake::FakeRunner;
 use serde_json::json;
+use std::time::Duration;
 
 const PRIMARY: &str = r#"{"in_recovery": false, "timeline": 1, "system": "7", "written": "0/5000148", "received": null,
  "replayed": null, "replay_paused": false, "replay_delay": 0, "receiver": null, "standbys": []}"#;
@@ -141,22 +142,36 @@ fn without_docker_nothing_is_known() {
 }
 
 #[test]
-fn a_server_without_the_clusters_database_is_asked_in_another() {
-    let missing = "psql: error: FATAL:  database \"appdata\" does not exist\n";
-    let runner = FakeRunner::default()
-        .prints(
-            "docker inspect",
-            &container("s-db.0", "running", &["bash", ENTRYPOINT], "ab"),
-        )
-        .answers("docker exec", 2, "", missing)
-        .once()
-        .prints("docker exec", &one_line(PRIMARY));
-    let survey = Survey::take(&cluster(1), Docker::new(&runner)).unwrap();
+fn a_pod_that_hangs_is_asked_again_while_there_is_time() {
+    let ours = ["bash", ENTRYPOINT];
+    let runner = || {
+        FakeRunner::default()
+            .prints(
+                "docker inspect",
+                &container("s-db.0", "running", &ours, "ab"),
+            )
+            .hangs("docker exec -i s-db.0")
+            .once()
+            .prints("docker exec -i s-db.0", &one_line(PRIMARY))
+    };
+    let hurried = runner();
+    let survey = Survey::take(&cluster(1), Docker::new(&hurried)).unwrap();
+    assert_eq!(survey.pods[0].server, Err(Silence::Hangs));
+    let patient = runner();
+    let docker = Docker::new(&patient).patient(Duration::from_secs(20));
+    let survey = Survey::take(&cluster(1), docker).unwrap();
     assert!(survey.pods[0].server().is_some());
+    let asked = patient.invocations();
+    let limits: Vec<_> = asked
+        .iter()
+        .filter(|asked| asked.argv[1] == "exec")
+        .map(|asked| asked.time().as_secs_f64().ceil())
+        .collect();
+    assert_eq!(limits, [3.0, 20.0]);
+    // An operator may have dropped the cluster's database.
     assert!(
-        runner
-            .calls()
+        asked
             .iter()
-            .any(|call| call.contains("--dbname=postgres"))
+            .any(|asked| asked.argv.contains(&"postgres postgres".to_owned()))
     );
 }

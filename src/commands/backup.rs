@@ -10,11 +10,12 @@ use crate::backups::place;
 use crate::cluster::Cluster;
 use crate::commands::args::{Background, ReplyArgs, WatchArgs};
 use crate::context::Context;
+use crate::docker::invocation::UNATTENDED;
 use crate::model::dump_source::host_file;
 use crate::model::ordinal::Ordinal;
 use crate::model::resource_ref::ResourceRef;
 use crate::output::Reply;
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::postgres::source::Source;
 
 /// Copy all data of a cluster into one tar, with pg_basebackup
@@ -59,9 +60,9 @@ impl Args {
             Some(replica) => topology.member(replica)?,
             None => topology.primary(),
         };
-        let docker = context.docker();
+        let docker = context.docker().patient(UNATTENDED);
         let container = cluster.running(docker, pod)?.container;
-        let server = Source::ask(Psql::new(docker, &container, Login::to(&cluster.deployed)));
+        let server = Source::ask(Psql::new(docker, &container, cluster.login()));
         let server = cluster.answered(&container, server)?;
         check_role(&cluster, pod, &server)?;
         let binary = (context.binary)().context("find the plugin itself")?;

@@ -1,5 +1,7 @@
 //! `promote`: another pod becomes the primary.
 
+use std::time::Duration;
+
 use crate::cluster::Cluster;
 use crate::cluster::divergence::Divergence;
 use crate::cluster::handover::Handover;
@@ -83,6 +85,9 @@ struct RiskArgs {
     allow_lag: bool,
 }
 
+/// For a pod that does not answer at once. The rest of the time is for the handover.
+const SURVEY: Duration = Duration::from_secs(8);
+
 impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let journal = Journal::start(context.progress);
@@ -94,7 +99,7 @@ impl Args {
         let (survey, rooms) = std::thread::scope(|scope| {
             let rooms = scope.spawn(|| room::measure(&cluster, docker));
             (
-                Survey::take_with(&cluster, docker, PROSPECTS),
+                Survey::take_with(&cluster, docker.patient(SURVEY), PROSPECTS),
                 rooms.join().unwrap_or_default(),
             )
         });

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::model::ordinal::Ordinal;
 use crate::model::resource_ref::ResourceRef;
 use crate::output::{Local, Reply};
-use crate::postgres::psql::Login;
+use crate::postgres::session::{Login, PSQL_IN_POD};
 
 /// The plugin cannot know about the operator's terminal, so the choice is made over there. Both
 /// ends must be one, as for psql itself: docker's terminal ends lines with CR LF.
@@ -15,7 +15,9 @@ const EXEC: &str =
 /// Open psql in the cluster, or run one statement
 ///
 /// Runs psql in the primary's pod, as the cluster's superuser and in its database; no password is
-/// asked for. The exit code is psql's. What follows -- goes to psql as it is.
+/// asked for. The exit code is psql's. What follows -- goes to psql as it is. Where every connection
+/// is taken, or an event trigger on login keeps everybody out, psql comes in by another way and says
+/// so.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +53,7 @@ impl Args {
             None => topology.primary(),
         };
         let container = cluster.running(context.docker(), pod)?.container;
-        let command = self.command_line(&container, Login::to(&cluster.deployed));
+        let command = self.command_line(&container, cluster.login());
         let local = Local {
             cluster: &self.cluster,
             command,
@@ -62,14 +64,22 @@ impl Args {
     }
 
     fn command_line(&self, container: &str, login: Login<'_>) -> Vec<String> {
-        let shell = ["sh", "-c", EXEC, "sh", container].map(str::to_owned);
+        let shell = ["sh", "-c", EXEC, "sh", container];
+        let psql = ["bash", "-c", PSQL_IN_POD, "psql"];
+        let place = [
+            login.user.to_string(),
+            login.port.to_string(),
+            login.database.to_string(),
+        ];
         let statements = self
             .command
             .iter()
             .flat_map(|sql| ["-c".to_owned(), sql.clone()]);
         shell
             .into_iter()
-            .chain(login.psql())
+            .chain(psql)
+            .map(str::to_owned)
+            .chain(place)
             .chain(statements)
             .chain(self.passed.iter().cloned())
             .collect()

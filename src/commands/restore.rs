@@ -17,7 +17,7 @@ use crate::model::ordinal::Ordinal;
 use crate::model::refusal::Refusal;
 use crate::model::resource_ref::ResourceRef;
 use crate::output::Reply;
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::postgres::role_password::stored;
 
 /// Replace all data of a cluster by a physical backup
@@ -125,7 +125,7 @@ fn check_pod(cluster: &Cluster, primary: Ordinal, docker: Docker<'_>) -> anyhow:
 fn passwords(cluster: &Cluster, primary: Ordinal, docker: Docker<'_>) -> Passwords {
     let container = cluster.reference.container(primary);
     let deployed = &cluster.deployed;
-    let psql = Psql::new(docker, &container, Login::to(deployed));
+    let psql = Psql::new(docker, &container, cluster.login());
     let of = |role| stored(psql, role).ok().flatten();
     Passwords {
         user: of(&deployed.user),

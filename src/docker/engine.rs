@@ -2,18 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
+use std::time::{Duration, Instant};
 
 use crate::docker::container::{self, Container};
-use crate::docker::invocation::Invocation;
+use crate::docker::invocation::{Invocation, PROBE};
 use crate::docker::published::{Published, published};
 use crate::docker::runner::{Failure, Output, Runner};
 use crate::model::ordinal::Ordinal;
 use crate::model::resource_ref::ResourceRef;
 
+/// A question that comes late is still asked.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// The machine's docker.
 #[derive(Clone, Copy)]
 pub(crate) struct Docker<'a> {
     runner: &'a dyn Runner,
+    /// Until when its questions may be answered, instead of a few seconds each.
+    until: Option<Instant>,
 }
 
 /// A container of a cluster.
@@ -35,7 +41,29 @@ impl Pod {
 impl<'a> Docker<'a> {
     /// Docker, reached with that runner.
     pub(crate) fn new(runner: &'a dyn Runner) -> Self {
-        Self { runner }
+        Self {
+            runner,
+            until: None,
+        }
+    }
+
+    /// The same for somebody who has that much time for all questions together. A machine under
+    /// load answers late, and a command that nobody watches is not run again.
+    pub(crate) fn patient(self, time: Duration) -> Self {
+        let until = Some(Instant::now() + time);
+        Self { until, ..self }
+    }
+
+    /// How long the next question may take.
+    pub(crate) fn patience(&self) -> Duration {
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        self.until.map_or(PROBE, left).max(LEAST)
+    }
+
+    fn run(&self, invocation: &Invocation) -> Result<Output, Failure> {
+        let mut invocation = invocation.clone();
+        invocation.limit.get_or_insert_with(|| self.patience());
+        self.runner.capture(&invocation)
     }
 
     /// The containers of a cluster, running or not, in order.
@@ -88,7 +116,7 @@ impl<'a> Docker<'a> {
     /// What is known of those containers; the ones that do not exist are left out.
     pub(crate) fn inspect(&self, names: &[String]) -> Result<Vec<Container>, Failure> {
         let question = container::question(names);
-        let output = self.runner.capture(&question)?;
+        let output = self.run(&question)?;
         container::answer(&question, output)
     }
 
@@ -100,7 +128,7 @@ impl<'a> Docker<'a> {
 
     /// Runs a command line to its end, whatever its exit code.
     pub(crate) fn capture(&self, invocation: &Invocation) -> Result<Output, Failure> {
-        self.runner.capture(invocation)
+        self.run(invocation)
     }
 
     /// The image that a container was made from, by its id: what its name means may have changed.
@@ -112,7 +140,7 @@ impl<'a> Docker<'a> {
 
     /// What a command line printed, when it succeeded.
     pub(crate) fn ask(&self, invocation: &Invocation) -> Result<String, Failure> {
-        self.runner.capture(invocation)?.succeeded(invocation)
+        self.run(invocation)?.succeeded(invocation)
     }
 }
 

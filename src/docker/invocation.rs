@@ -8,6 +8,10 @@ use crate::model::secret::Secret;
 /// How long a single question may take.
 pub(crate) const PROBE: Duration = Duration::from_secs(3);
 
+/// How long all questions together may take of a command that nobody watches: the controller ends
+/// the plugin at 30 s.
+pub(crate) const UNATTENDED: Duration = Duration::from_secs(20);
+
 /// A program with its arguments. Secrets go through the environment or standard input, so that
 /// the arguments can be shown.
 #[derive(Debug, Clone)]
@@ -15,17 +19,18 @@ pub(crate) struct Invocation {
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(&'static str, Secret)>,
     pub(crate) stdin: Vec<u8>,
-    pub(crate) limit: Duration,
+    /// As long as whoever runs it has time, without one of its own.
+    pub(crate) limit: Option<Duration>,
 }
 
 impl Invocation {
-    /// A command line without input, killed after the time of one question.
+    /// A command line without input.
     pub(crate) fn new(argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             argv: argv.into_iter().map(Into::into).collect(),
             env: Vec::new(),
             stdin: Vec::new(),
-            limit: PROBE,
+            limit: None,
         }
     }
 
@@ -56,9 +61,14 @@ impl Invocation {
         self
     }
 
-    /// With another limit of time.
+    /// How long it may take.
+    pub(crate) fn time(&self) -> Duration {
+        self.limit.unwrap_or(PROBE)
+    }
+
+    /// With a limit of its own.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+        self.limit = Some(limit);
         self
     }
 }

@@ -80,7 +80,7 @@ impl Failure {
 
     /// It had to be killed.
     pub(crate) fn too_slow(invocation: &Invocation) -> Self {
-        Self::new(invocation, Problem::TimedOut(invocation.limit))
+        Self::new(invocation, Problem::TimedOut(invocation.time()))
     }
 }
 
@@ -125,7 +125,7 @@ pub(crate) struct SystemRunner;
 
 impl Runner for SystemRunner {
     fn capture(&self, invocation: &Invocation) -> Result<Output, Failure> {
-        let deadline = Instant::now() + invocation.limit;
+        let deadline = Instant::now() + invocation.time();
         let failed = |error| Failure::cannot_run(invocation, &error);
         let mut command = command(invocation)?;
         command

@@ -21,6 +21,7 @@ struct Entrypoint {
 
 const PARTS: &[&str] = &[
     include_str!("../../templates/entrypoint/preamble.sh"),
+    include_str!("../../templates/entrypoint/session.sh"),
     include_str!("../../templates/entrypoint/record.sh"),
     include_str!("../../templates/entrypoint/data.sh"),
     include_str!("../../templates/entrypoint/timeline.sh"),

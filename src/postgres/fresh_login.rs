@@ -2,12 +2,8 @@
 //! because the image trusts its socket and 127.0.0.1.
 
 use crate::docker::engine::Docker;
-use crate::docker::invocation::Invocation;
 use crate::model::secret::Secret;
-use crate::postgres::psql::Login;
-
-/// The first of the container's addresses, then psql with what follows.
-const OWN_ADDRESS: &str = "address=$(hostname -i) && exec \"$@\" --host=\"${address%% *}\"";
+use crate::postgres::session::{Login, Place, Route, Session};
 
 /// What came of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +22,15 @@ impl FreshLogin {
         login: Login<'_>,
         password: &Secret,
     ) -> Self {
-        let psql = login.psql();
-        let command = ["sh", "-c", OWN_ADDRESS, "sh", "env", "PGCONNECT_TIMEOUT=2"]
-            .into_iter()
-            .chain(psql.iter().map(String::as_str))
-            .chain(["-XAtqw", "-c", "SELECT 1"]);
-        let invocation = Invocation::exec(container, &[("PGPASSWORD", password)], command);
-        let output = match docker.capture(&invocation) {
+        let password = Some(password);
+        let session = Session {
+            container,
+            login: Login { password, ..login },
+            route: Route::Address,
+            place: Place::AnyDatabase,
+            limit: docker.patience(),
+        };
+        let output = match docker.capture(&session.invocation("SELECT 1")) {
             Ok(output) => output,
             Err(failure) => return Self::Unanswered(failure.to_string()),
         };
@@ -52,6 +50,7 @@ mod tests {
     use super::*;
     use crate::docker::fake::FakeRunner;
     use crate::model::identifier::PgIdentifier;
+    use crate::postgres::session::Rights;
     use std::num::NonZeroU16;
 
     fn attempt(runner: &FakeRunner) -> FreshLogin {
@@ -59,6 +58,8 @@ mod tests {
             user: &PgIdentifier::role("user", "appuser").unwrap(),
             database: &PgIdentifier::database("database", "appdata").unwrap(),
             port: NonZeroU16::new(5433).unwrap(),
+            password: None,
+            rights: Rights::Superuser,
         };
         let password = Secret::chosen("password", "hunter2").unwrap();
         FreshLogin::attempt(Docker::new(runner), "s-db.0", login, &password)
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_answers_are_told_apart() {
-        let psql = "docker exec -i -e PGPASSWORD s-db.0 sh -c ";
+        let psql = "docker exec -i -e PGPASSWORD s-db.0 bash -c ";
         let refused = "psql: error: connection to server at \"172.18.0.2\", port 5433 failed: FATAL:  password authentication failed for user \"appuser\"\n";
         let starting =
             "psql: error: connection failed\nFATAL:  the database system is starting up\n";

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::postgres::crowd::Crowd;
+
 /// Sizes come last and have little time: a server with very many files does not know them at once.
 pub(crate) const INVENTORY: &str = r"
 \set ON_ERROR_STOP off
@@ -46,6 +48,8 @@ pub(crate) struct Inventory {
     /// What `pg_wal` holds.
     pub(crate) wal_bytes: Option<u64>,
     pub(crate) databases: Option<Vec<Database>>,
+    /// Who holds the connections, when none is left.
+    pub(crate) crowd: Option<Crowd>,
 }
 
 /// A database of the server.

@@ -1,53 +1,11 @@
-//! Questions to a running server, asked by `psql` inside its pod over the socket.
+//! Questions to a running server, asked by `psql` inside its pod.
 
-use std::num::NonZeroU16;
 use std::time::Duration;
 
 use crate::docker::engine::Docker;
-use crate::docker::invocation::{Invocation, PROBE};
+use crate::docker::invocation::Invocation;
 use crate::docker::runner::{Failure, Output};
-use crate::model::identifier::PgIdentifier;
-use crate::wire::deployed_spec::DeployedSpec;
-
-/// A commit must not wait for standbys.
-const OPTIONS: &str = "PGOPTIONS=-c synchronous_commit=local -c lock_timeout=2500";
-/// A statement ends before its session is killed.
-const MARGIN: Duration = Duration::from_millis(500);
-
-/// Where a cluster's servers are entered.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Login<'a> {
-    pub(crate) user: &'a PgIdentifier,
-    pub(crate) database: &'a PgIdentifier,
-    pub(crate) port: NonZeroU16,
-}
-
-impl<'a> Login<'a> {
-    /// As the cluster's superuser, in its database.
-    pub(crate) fn to(deployed: &'a DeployedSpec) -> Self {
-        Self {
-            user: &deployed.user,
-            database: &deployed.database,
-            port: deployed.port,
-        }
-    }
-
-    /// `psql` with these as flags, which win over the pod's environment.
-    pub(crate) fn psql(&self) -> Vec<String> {
-        let Self {
-            user,
-            database,
-            port,
-        } = self;
-        let words = [
-            "psql".to_owned(),
-            format!("--username={user}"),
-            format!("--dbname={database}"),
-            format!("--port={port}"),
-        ];
-        words.into()
-    }
-}
+use crate::postgres::session::{Login, Place, Route, Session};
 
 /// A server that can be asked.
 #[derive(Clone, Copy)]
@@ -55,15 +13,10 @@ pub(crate) struct Psql<'a> {
     docker: Docker<'a>,
     container: &'a str,
     login: Login<'a>,
-    route: &'static [&'static str],
-    limit: Duration,
+    route: Route,
+    place: Place,
+    limit: Option<Duration>,
 }
-
-/// Through the socket, where the superuser needs no password.
-const SOCKET: &[&str] = &[];
-
-/// As everybody in the pod's network comes in.
-const LOOPBACK: &[&str] = &["--host=127.0.0.1", "--no-password"];
 
 impl<'a> Psql<'a> {
     /// The server in that container.
@@ -72,15 +25,24 @@ impl<'a> Psql<'a> {
             docker,
             container,
             login,
-            route: SOCKET,
-            limit: PROBE,
+            route: Route::Socket,
+            place: Place::AnyDatabase,
+            limit: None,
         }
     }
 
     /// The same server, entered as a container in its pod's network enters it.
     pub(crate) fn as_neighbour(self) -> Self {
         Self {
-            route: LOOPBACK,
+            route: Route::Neighbour,
+            ..self
+        }
+    }
+
+    /// In the login's database, and in no other when that is gone.
+    pub(crate) fn in_the_database(self) -> Self {
+        Self {
+            place: Place::TheDatabase,
             ..self
         }
     }
@@ -101,9 +63,12 @@ impl<'a> Psql<'a> {
         read(&printed).ok_or_else(|| Failure::unexpected(&question, &printed))
     }
 
-    /// The same, for statements that may take longer.
+    /// With a limit of its own.
     pub(crate) fn patient(self, limit: Duration) -> Self {
-        Self { limit, ..self }
+        Self {
+            limit: Some(limit),
+            ..self
+        }
     }
 
     /// Runs statements, which go over standard input and may hold secrets. Answers rows without
@@ -119,40 +84,13 @@ impl<'a> Psql<'a> {
     }
 
     fn question(&self, sql: &str) -> Invocation {
-        let psql = self.login.psql();
-        let timeout = self.limit.saturating_sub(MARGIN).as_millis().max(1);
-        let options = format!("{OPTIONS} -c statement_timeout={timeout}");
-        let command = ["env", &options, "PGCONNECT_TIMEOUT=2"]
-            .into_iter()
-            .chain(psql.iter().map(String::as_str))
-            .chain(self.route.iter().copied())
-            .chain(["-XAtq", "--set=ON_ERROR_STOP=1"]);
-        Invocation::exec(self.container, &[], command)
-            .stdin(sql)
-            .limit(self.limit)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::docker::fake::FakeRunner;
-
-    #[test]
-    fn a_question_goes_over_standard_input() {
-        let runner = FakeRunner::default().prints("docker exec -i s-db.0 env ", "f\n");
-        let login = Login {
-            user: &PgIdentifier::role("user", "appuser").unwrap(),
-            database: &PgIdentifier::database("database", "appdata").unwrap(),
-            port: NonZeroU16::new(5433).unwrap(),
+        let session = Session {
+            container: self.container,
+            login: self.login,
+            route: self.route,
+            place: self.place,
+            limit: self.limit.unwrap_or_else(|| self.docker.patience()),
         };
-        let psql = Psql::new(Docker::new(&runner), "s-db.0", login);
-        assert_eq!(psql.ask("SELECT pg_is_in_recovery()").unwrap(), "f");
-        let asked = &runner.invocations()[0];
-        assert_eq!(asked.stdin, b"SELECT pg_is_in_recovery()");
-        assert!(!asked.argv.join(" ").contains("recovery"));
-        assert!(asked.argv.join(" ").ends_with(
-            "psql --username=appuser --dbname=appdata --port=5433 -XAtq --set=ON_ERROR_STOP=1"
-        ));
+        session.invocation(sql)
     }
 }

@@ -1,6 +1,7 @@
 //! What has to be known of a server before it is dumped.
 
 use crate::docker::runner::Failure;
+use crate::postgres::crowd::{CROWD, Crowd};
 use crate::postgres::psql::Psql;
 
 /// A server that a dump can be taken from.
@@ -12,28 +13,32 @@ pub(crate) struct Source {
     pub(crate) others: Vec<String>,
     /// What the database takes on the disk; unknown when it takes too long to find out.
     pub(crate) size: Option<u64>,
+    /// Who holds the connections, when none is left.
+    pub(crate) crowd: Option<Crowd>,
     /// Whether a neighbour is let in without a password.
     pub(crate) trusts: bool,
 }
 
-/// One row each, so that a slow second one costs its own answer only.
+/// One row each, so that a slow last one costs its own answer only.
 const QUESTIONS: &str = "
 SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(),
   (SELECT coalesce(json_agg(datname ORDER BY datname), '[]') FROM pg_database
    WHERE NOT datistemplate AND datname <> current_database());
-SELECT pg_database_size(current_database());
 ";
 
 impl Source {
     /// Asks as the dump will connect, and over the socket where that takes a password.
     pub(crate) fn ask(psql: Psql<'_>) -> Result<Self, Failure> {
-        match psql.as_neighbour().read(QUESTIONS, read) {
+        let psql = psql.in_the_database();
+        let size = "SELECT pg_database_size(current_database());";
+        let questions = format!("{QUESTIONS}{CROWD}{size}");
+        match psql.as_neighbour().read(&questions, read) {
             Ok(source) => Ok(Self {
                 trusts: true,
                 ..source
             }),
             Err(hangs) if hangs.timed_out() => Err(hangs),
-            Err(_) => psql.read(QUESTIONS, read),
+            Err(_) => psql.read(&questions, read),
         }
     }
 }
@@ -46,9 +51,15 @@ fn read(printed: &str) -> Option<Source> {
         major: field()?.parse().ok()?,
         in_recovery: field()? == "t",
         others: serde_json::from_str(field()?).ok()?,
-        size: lines.next().and_then(|line| line.parse().ok()),
+        crowd: lines.clone().find_map(crowd),
+        size: lines.find_map(|line| line.parse().ok()),
         trusts: false,
     })
+}
+
+fn crowd(line: &str) -> Option<Crowd> {
+    let mut answer: serde_json::Map<_, _> = serde_json::from_str(line).ok()?;
+    serde_json::from_value(answer.remove("crowd")?).ok()
 }
 
 #[cfg(test)]
@@ -63,6 +74,9 @@ mod tests {
         assert_eq!(source.size, Some(7_654_321));
         let standby = read("15|t|[]\n").unwrap();
         assert!(standby.in_recovery && standby.size.is_none());
+        let crowd = "{\"crowd\": {\"most\": 6, \"holders\": []}}";
+        let crowded = read(&format!("17|f|[]\n{crowd}\n5\n")).unwrap();
+        assert_eq!((crowded.size, crowded.crowd.is_some()), (Some(5), true));
         assert_eq!(read("psql: hello"), None);
     }
 }

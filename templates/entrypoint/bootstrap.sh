@@ -7,7 +7,7 @@
 act_first_boot() {
   say "first boot: initialising an empty volume"
   { sentinel_set "$INIT_SENTINEL" && data_wipe; } || die "cannot prepare $PGDATA"
-  docker-entrypoint.sh postgres -c listen_addresses= -c password_encryption=scram-sha-256 &
+  VOODU_SESSION_OPTIONS=$(options_of superuser) docker-entrypoint.sh postgres -c listen_addresses= -c password_encryption=scram-sha-256 &
   CHILD=$!
   # The image's entrypoint ends by becoming the server, with the same process
   # id; the temporary server of its init scripts has another one.

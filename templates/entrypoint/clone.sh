@@ -39,9 +39,10 @@ back_off() {
 
 # base_backup DIRECTORY: copies the recorded primary. A spread checkpoint would
 # make the copy wait for minutes. One sync of the file system, before the copy
-# counts, is faster than one of each file.
+# counts, is faster than one of each file. Nobody reads a manifest here, and a
+# server with a temp_file_limit could not make one for this role.
 base_backup() {
-  PGPASSWORD=$REPLICATION_PASSWORD setsid "${DROP[@]}" pg_basebackup -D "$1" -X stream -c fast --no-sync --no-password \
+  PGOPTIONS=$(options_of replication) PGPASSWORD=$REPLICATION_PASSWORD setsid "${DROP[@]}" pg_basebackup -D "$1" -X stream -c fast --no-manifest --no-sync --no-password \
     -d "host=$(pod_host "$V_PRIMARY") port=$PORT user=$REPLICATION_USER application_name=voodu-postgres-clone-$ORDINAL" &
   await_helper $! "copying pod $V_PRIMARY"
 }

@@ -119,27 +119,54 @@ read_file() {
 # 4096 bytes.
 read_opened() { [ -f /proc/self/fd/8 ] && ! IFS= read -r -d '' -n 4097 -u 8 TEXT; }
 
-# session HOST USER SECONDS: runs the SQL on standard input, which answers with
-# one line at the most. An operator may have dropped the cluster's database, or
-# the right to connect to it, so it tries postgres next.
+# session HOST USER SECONDS: runs the SQL on standard input, with PGPASSWORD. An
+# operator may have dropped the cluster's database, or the right to connect to it,
+# so it tries postgres next.
 session() {
-  local sql database answer
+  local kind=role PASSWORDS=("${PGPASSWORD-}") SESSION_OPTIONS
+  [ "$2" != "$SUPERUSER" ] || kind=superuser
+  session_options "$kind"
+  enter "$3" "$DATABASE postgres" --host="$1" --port="$PORT" --username="$2"
+}
+
+# options_of KIND: the startup options of sessions that other programs open. No event
+# trigger fires in a `replication` connection, which belongs to no database.
+options_of() {
+  local SESSION_OPTIONS
+  session_options "${1/replication/role}"
+  [ "$1" != replication ] || SESSION_OPTIONS=${SESSION_OPTIONS/ -c event_triggers=off/}
+  printf '%s' "$SESSION_OPTIONS"
+}
+
+# options_towards HOST: the same for the replication role in a database of that pod.
+options_towards() {
+  local mine kind=replication
+  if [ "$SERVER_MAJOR" -ge 17 ]; then
+    mine=$(remote_sql "$1" <<<"SELECT has_parameter_privilege('event_triggers', 'SET')" 2>/dev/null)
+    [ "$mine" != t ] || kind=role
+  fi
+  options_of "$kind"
+}
+
+# local_sql: asks this pod's server, as superuser. The image trusts the socket; where
+# an operator's pg_hba.conf does not, the password of the container's environment is
+# right unless it was changed since. Then the replication role asks, which may see and
+# end what streams.
+local_sql() {
+  local sql answer
   sql=$(cat)
-  for database in "$DATABASE" postgres; do
-    # A warning of the server comes before the answer.
-    if answer=$(timeout "$3" psql -XAtq -v ON_ERROR_STOP=1 "host=$1 port=$PORT user=$2 dbname=$database" <<<"$sql" 2>&1); then
-      printf '%s\n' "${answer##*$'\n'}"
-      return 0
-    fi
-    [[ $answer == *"database \""* ]] || break
-  done
+  if answer=$(PGPASSWORD=${POSTGRES_PASSWORD-} session "$SOCKETS" "$SUPERUSER" 10 <<<"$sql" 2>&1); then
+    printf '%s\n' "$answer"
+    return 0
+  fi
+  case $answer in
+    *password* | *authentication* | *pg_hba.conf* | *'permitted to log in'*)
+      ! remote_sql 127.0.0.1 10 <<<"$sql" 2>/dev/null || return 0
+      ;;
+  esac
   printf '%s\n' "$answer" >&2
   return 1
 }
-
-# local_sql: asks this pod's server, as superuser. A session of ours never waits
-# for a synchronous standby.
-local_sql() { PGOPTIONS='-c synchronous_commit=local -c log_statement=none' session "$SOCKETS" "$SUPERUSER" 10; }
 
 # remote_sql HOST [SECONDS]: asks another pod's server, as the replication role;
 # around a rotation, with every other password that this pod knows too.

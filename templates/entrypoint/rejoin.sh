@@ -94,7 +94,7 @@ rewind() {
 
 # rewind_command: connects to the database in which the role has its grants.
 rewind_command() {
-  REWIND=("${DROP[@]}" pg_rewind -D "$PGDATA" --source-server="host=$(pod_host "$V_PRIMARY") port=$PORT \
+  REWIND=("${DROP[@]}" env "PGOPTIONS=$(options_towards "$(pod_host "$V_PRIMARY")")" pg_rewind -D "$PGDATA" --source-server="host=$(pod_host "$V_PRIMARY") port=$PORT \
 user=$REPLICATION_USER dbname=$DATABASE passfile=$PASSFILE")
 }
 

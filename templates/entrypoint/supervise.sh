@@ -261,16 +261,24 @@ record_hand_back() {
 # on_ready: what a server that just began to accept sessions still needs.
 on_ready() {
   keep_good_settings
+  note_refused_login
   if [ "$ROLE" = primary ]; then
     tidy_after_restore
     # Adds the replication role, its grants and its pg_hba.conf line where they
     # are missing, as in a cluster that the older plugin made.
-    PGPORT=$PORT timeout 10 "${DROP[@]}" bash /docker-entrypoint-initdb.d/00_create_replication.sh ||
+    PGPORT=$PORT VOODU_SESSION_OPTIONS=$(options_of superuser) timeout 10 "${DROP[@]}" bash /docker-entrypoint-initdb.d/00_create_replication.sh ||
       say "could not check the replication role, see above; standbys may be unable to connect"
     say "pod $ORDINAL accepts writes as the primary"
   else
     say "pod $ORDINAL accepts reads as a standby of pod $V_PRIMARY"
   fi
+}
+
+# note_refused_login: what this pod does not find out, it does not act on.
+note_refused_login() {
+  local answer
+  answer=$(local_sql <<<'SELECT 1' 2>&1) ||
+    say "cannot log in to this pod's own server: ${answer##*$'\n'}; a change of roles may wait for that: put pg_hba.conf right, or apply the block when the password was changed"
 }
 
 # server_ended: leaves with the server's exit code, unless settings that it

@@ -65,11 +65,6 @@ hold_primary() {
   exec {held}> >(exec "${psql[@]}" "host=$PRIMARY $LOGIN" >"$ANSWER")
   HELPERS+=("$!")
   cat >&"$held" <<'SQL'
-DO $$ BEGIN
-  PERFORM set_config(name, '0', false) FROM pg_settings WHERE name IN (
-    'statement_timeout', 'lock_timeout', 'transaction_timeout',
-    'idle_in_transaction_session_timeout', 'idle_session_timeout');
-END $$;
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 DO $$
 DECLARE found record;
@@ -120,7 +115,7 @@ not_held() {
 # output it would not go back and note where each table begins, and what it adds
 # at the end instead can be cut off without anybody noticing.
 dump() {
-  local out
+  local out encoding
   is_absent "$PARTIAL" || fail "$PARTIAL is already there"
   set -o noclobber
   { exec {out}>"$PARTIAL"; } 2>/dev/null || fail "cannot create $PARTIAL"
@@ -129,9 +124,11 @@ dump() {
   UNFINISHED+=("$PARTIAL")
   share "$PARTIAL" || say "warning: $FILE stays unreadable for the group of the backups directory"
 
+  # In the database's own, so that nothing has to be converted.
+  encoding=$(psql -XAtqw "host=127.0.0.1 $LOGIN" -c 'SHOW server_encoding' 2>/dev/null)
   report &
   HELPERS+=("$!")
-  start pg_dump "--dbname=host=127.0.0.1 $LOGIN" --no-password -F c -Z "$COMPRESS" -f "/dev/fd/$out" 2>"$PROBLEMS"
+  start pg_dump "--dbname=host=127.0.0.1 $LOGIN" --no-password ${encoding:+--encoding="$encoding"} -F c -Z "$COMPRESS" -f "/dev/fd/$out" 2>"$PROBLEMS"
   finish || dump_failed "$?"
   dismiss
   cat "$PROBLEMS"

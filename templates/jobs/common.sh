@@ -118,5 +118,8 @@ take_password() {
 # share FILE: lets the group of the backups directory read it.
 share() { chgrp "$(stat -c %g "$BACKUPS")" "$1"; }
 
-# A client setting of the image must not redirect the job's connections.
+# A client setting of the image must not redirect the job's connections, which all
+# begin alike: those of psql, of pg_dump, of pg_restore and of pg_basebackup.
 for name in "${!PG@}"; do unset "$name"; done
+session_options superuser
+export PGOPTIONS=$SESSION_OPTIONS LC_ALL=C

@@ -3,8 +3,6 @@
 # of the dump that is not data runs once in a transaction that is rolled back:
 # what would fail is known before anything is changed.
 
-export LC_ALL=C
-
 FILE='' NAME='' CHECKSUM='' EXPECTED='' URL_FILE='' TRUSTED='' ID='' CLUSTER='' CONTAINER='' POD='' USERNAME='' DATABASE='' PORT=''
 PASSWORD_FILE='' IGNORE_SPACE='' INPUT='' BYTES='' BLOCKERS='' CODE='' RESTORING='' RESTORED=''
 
@@ -63,8 +61,6 @@ prepare() {
     DROP=(su-exec postgres)
   fi
   export PGHOST=127.0.0.1 PGPORT=$PORT PGUSER=$USERNAME PGDATABASE=$DATABASE PGCONNECT_TIMEOUT=10
-  # A superuser's defaults must not hold a restore up, and the server's messages are read below.
-  OPTIONS="-c synchronous_commit=local -c default_transaction_read_only=off -c statement_timeout=0 -c lc_messages=C"
   [ -z "$PASSWORD_FILE" ] || take_password "$BACKUPS/$PASSWORD_FILE"
 }
 
@@ -82,12 +78,12 @@ start_reading() {
 # as_restore COMMAND...: in the background only, in the place of the shell there,
 # so that a signal reaches it; under the name by which blockers finds it.
 as_restore() {
-  export PGAPPNAME=voodu-postgres-restore PGOPTIONS=$OPTIONS
+  export PGAPPNAME=voodu-postgres-restore
   exec "${DROP[@]}" "$@"
 }
 
 # sql: runs the SQL on standard input.
-sql() { PGAPPNAME=voodu-postgres-restore-watch PGOPTIONS=$OPTIONS as_postgres psql -XAtqw -v ON_ERROR_STOP=1; }
+sql() { PGAPPNAME=voodu-postgres-restore-watch as_postgres psql -XAtqw -v ON_ERROR_STOP=1; }
 
 # last_line FILE: what a program complained of last, without its own name.
 last_line() { tail -n 1 "$1" | sed -e 's/^[a-z_]*: *//' -e 's/^error: *//' -e 's/\.$//'; }
@@ -211,7 +207,7 @@ check_server() {
     refuse "pod $POD cannot be asked: $(last_line "$PROBLEMS")"
   [ "${answer%|*}" = f ] || refuse "pod $POD is not the primary any more"
   # So that the server notices within a second that a restore was killed.
-  [ "${answer#*|}" = f ] || OPTIONS+=" -c client_connection_check_interval=1000"
+  [ "${answer#*|}" = f ] || PGOPTIONS+=" -c client_connection_check_interval=1000"
 }
 
 # check_extensions: those that the image does not have.

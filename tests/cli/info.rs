@@ -272,7 +272,7 @@ fn a_handover_in_progress_is_shown() {
 }
 
 #[test]
-fn a_pod_that_hangs_costs_three_seconds_and_is_named() {
+fn a_pod_that_hangs_is_asked_again_and_named() {
     let world = World::with_cluster(3);
     let pipe = world.bin().join("says-clowk-lp-db.1");
     std::fs::remove_file(&pipe).unwrap();
@@ -286,7 +286,7 @@ fn a_pod_that_hangs_costs_three_seconds_and_is_named() {
     let before = Instant::now();
     let text = world.answer(&["info", "clowk-lp/db"]).stdout;
     assert!(
-        before.elapsed() < Duration::from_secs(4),
+        (8..12).contains(&before.elapsed().as_secs()),
         "{:?}",
         before.elapsed()
     );

@@ -269,7 +269,10 @@ fn the_replication_password_reaches_every_pod_before_the_role_changes() {
     }
     let calls = world.docker_calls();
     let last = |what: &str| calls.rfind(what).unwrap();
-    assert!(last("mktemp") < last("env PGOPTIONS="), "{calls}");
+    assert!(
+        last("mktemp") < last("bash -c SESSION session socket"),
+        "{calls}"
+    );
     assert!(calls.contains("replication=true") && !calls.contains(password));
     assert!(
         message.contains("nothing was restarted") && !message.contains(password),

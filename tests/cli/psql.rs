@@ -22,14 +22,9 @@ fn the_session_is_the_primary_s_with_the_block_s_user_and_database() {
     assert!(
         line[2].contains("docker exec -it \"$@\"") && line[2].contains("docker exec -i \"$@\"")
     );
-    let psql = [
-        "clowk-lp-db.0",
-        "psql",
-        "--username=appuser",
-        "--dbname=appdata",
-        "--port=5432",
-    ];
-    assert_eq!(line[3..], [&["sh"][..], &psql].concat());
+    assert_eq!(line[3..7], ["sh", "clowk-lp-db.0", "bash", "-c"]);
+    assert!(line[7].starts_with("# --- psql for an operator "));
+    assert_eq!(line[8..], ["psql", "appuser", "5432", "appdata"]);
     world.record("clowk-lp", "db", 2);
     assert_eq!(command(&world, &[])[4], "clowk-lp-db.2");
     assert_eq!(command(&world, &["--replica", "1"])[4], "clowk-lp-db.1");
@@ -54,7 +49,7 @@ fn statements_and_what_follows_the_dashes_are_verbatim() {
         ],
     );
     assert_eq!(
-        line[9..],
+        line[12..],
         ["-c", sql, "-c", "SELECT 2", "-h", "-At", "--replica"]
     );
 }
@@ -67,7 +62,11 @@ fn the_output_is_clean_and_the_exit_code_is_psql_s() {
     let output = shim.capture(["pg:psql", "clowk-lp/db", "-c", "SELECT 1"]);
     assert_eq!(output.status, 3);
     assert_eq!(output.stdout, "  ✓ psql in clowk-lp-db.0\nanswer\n");
-    assert!(world.docker_calls().contains("exec -i clowk-lp-db.0 psql "));
+    assert!(
+        world
+            .docker_calls()
+            .contains("exec -i clowk-lp-db.0 bash -c PSQL psql ")
+    );
 }
 
 #[test]

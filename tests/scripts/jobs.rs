@@ -54,10 +54,12 @@ fn run(sandbox: &Sandbox, arguments: &[&str]) -> Output {
 
 fn script() -> String {
     let part = |name: &str| {
-        let path = format!("{}/templates/jobs/{name}.sh", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/templates/{name}.sh", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).unwrap()
     };
-    let whole = format!("{}\n{}", part("common"), part("capture"));
+    let whole = ["entrypoint/session", "jobs/common", "jobs/capture"]
+        .map(part)
+        .join("\n");
     whole
         .replace("BACKUPS=/backups", "BACKUPS=$SANDBOX/backups")
         .replace("/tmp/", "$SANDBOX/tmp/")

@@ -47,8 +47,10 @@ fn run(sandbox: &Sandbox, script: &str, arguments: &[&str]) -> Output {
 /// The check of a file before anything is restored of it.
 #[track_caller]
 fn verifies(tools: Tools, sandbox: &Sandbox, arguments: &[&str], code: i32, expected: &str) {
-    let script = functions(&["common", "restore"], "restore_dump")
-        + "\nWORK=$SANDBOX/tmp/restore DROP=()\nopen_file\nverify\n";
+    let script = functions(
+        &["../entrypoint/session", "common", "restore"],
+        "restore_dump",
+    ) + "\nWORK=$SANDBOX/tmp/restore DROP=()\nopen_file\nverify\n";
     let output = run(sandbox, &script, arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(code), "{tools:?}: {text}");
@@ -113,7 +115,15 @@ fn a_physical_restore_that_is_refused_leaves_nothing() {
         sandbox.write("backups/.restore-r001.00.request", "user=x");
         sandbox.write("checked", "it is cut off\n");
         sandbox.write("damaged", "");
-        let script = functions(&["common", "physical", "physical_restore"], "restore");
+        let script = functions(
+            &[
+                "../entrypoint/session",
+                "common",
+                "physical",
+                "physical_restore",
+            ],
+            "restore",
+        );
         let script = script + "\nrestore\n";
         let arguments = [
             "name=db.tar",

@@ -122,7 +122,8 @@ fn sourced(script: &str) -> String {
 }
 
 /// The scripts between the preamble and main.sh.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
+    "session",
     "record",
     "data",
     "timeline",

@@ -69,6 +69,7 @@ pub(crate) fn problems(condition: &Condition<'_>, max_lag: ByteSize) -> Vec<Prob
         problems.extend(check.container(pod));
         let pulse = pod.pulse.problem(pod);
         problems.extend(pulse.map(|(what, next)| Problem::new(what, next)));
+        problems.extend(check.crowd(pod));
         if let (Some(server), false) = (pod.server(), check.is_in_passing()) {
             problems.extend(check.standby(pod, server));
         }

@@ -35,6 +35,19 @@ impl Check<'_> {
         Some(Problem::new(what, next))
     }
 
+    /// A server without a free connection may be well, and nobody else gets in.
+    pub(super) fn crowd(&self, pod: &PodReport) -> Option<Problem> {
+        let crowd = self
+            .condition
+            .inventories
+            .get(&pod.ordinal)?
+            .crowd
+            .as_ref()?;
+        let (name, reference, ordinal) = (&pod.container, self.reference(), pod.ordinal);
+        let psql = format!("vd pg:psql {reference} --replica {ordinal}");
+        Some(Problem::new(format!("{name}: {crowd}"), crowd.next(&psql)))
+    }
+
     /// Whether a standby follows the one primary.
     pub(super) fn standby(&self, pod: &PodReport, server: &Server) -> Option<Problem> {
         if !server.in_recovery || pod.ordinal == self.condition.recorded_primary() {

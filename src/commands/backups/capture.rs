@@ -6,6 +6,7 @@ use crate::cluster::Cluster;
 use crate::commands::args::{CompressArgs, ReplyArgs, RetentionArgs};
 use crate::context::Context;
 use crate::docker::follow::follow;
+use crate::docker::invocation::UNATTENDED;
 use crate::model::bucket::keys;
 use crate::model::compression::Compression;
 use crate::model::excerpt;
@@ -14,7 +15,7 @@ use crate::model::refusal::Result;
 use crate::model::resource_ref::ResourceRef;
 use crate::model::retention::Retention;
 use crate::output::{Local, Reply};
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::postgres::source::Source;
 
 /// Back up the database of a cluster with pg_dump, in the background
@@ -60,9 +61,9 @@ impl Args {
         let cluster = Cluster::load(&*session.controller, &self.cluster)?;
         let pod = self.pod(&cluster)?;
         let directory = place::directory(&cluster)?;
-        let docker = context.docker();
+        let docker = context.docker().patient(UNATTENDED);
         let container = cluster.running(docker, pod)?.container;
-        let login = Login::to(&cluster.deployed);
+        let login = cluster.login();
         let source = Source::ask(Psql::new(docker, &container, login));
         let source = cluster.answered(&container, source)?;
         check_role(&cluster, pod, &source)?;

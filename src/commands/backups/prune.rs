@@ -6,6 +6,7 @@ use crate::backups::tidy;
 use crate::commands::args::{ConfirmArgs, ReplyArgs, RetentionArgs};
 use crate::context::Context;
 use crate::controller::Layers;
+use crate::docker::invocation::UNATTENDED;
 use crate::model::bucket::{Vars, keys};
 use crate::model::byte_size::ByteSize;
 use crate::model::refusal::Refusal;
@@ -56,7 +57,7 @@ impl Args {
         if retention.is_none() {
             return Err(self.no_limits().into());
         }
-        let catalog = place.catalog(context.docker())?;
+        let catalog = place.catalog(context.docker().patient(UNATTENDED))?;
         let expired = expired(&catalog, &retention, context);
         if !self.dry_run && !expired.is_empty() {
             self.confirm.check(format!(
@@ -116,7 +117,7 @@ fn carry_out(
     for file in expired.iter().filter_map(|backup| backup.file) {
         tidy::remove_file(directory, &file)?;
     }
-    tidy::remove_containers(catalog, expired, context.docker())
+    tidy::remove_containers(catalog, expired, context.docker().patient(UNATTENDED))
 }
 
 fn expired<'a>(

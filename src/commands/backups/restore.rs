@@ -22,7 +22,7 @@ use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
 use crate::model::sha256::Sha256;
 use crate::output::Reply;
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::postgres::source::Source;
 
 /// Restore a dump into the database of a cluster
@@ -103,7 +103,7 @@ impl Args {
         let docker = context.docker();
         let primary = cluster.topology()?.primary();
         let container = cluster.running(docker, primary)?.container;
-        let login = Login::to(&cluster.deployed);
+        let login = cluster.login();
         let server = Source::ask(Psql::new(docker, &container, login));
         let server = cluster.answered(&container, server)?;
         check_role(cluster, primary, &server)?;

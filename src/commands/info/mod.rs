@@ -6,6 +6,8 @@ mod document;
 mod pods;
 mod text;
 
+use std::time::Duration;
+
 use crate::backups::catalog::Catalog;
 use crate::backups::directory::Directory;
 use crate::cluster::Cluster;
@@ -15,6 +17,7 @@ use crate::commands::args::OutputArgs;
 use crate::context::{Caller, Context};
 use crate::controller::Controller;
 use crate::docker::engine::Docker;
+use crate::docker::invocation::UNATTENDED;
 use crate::model::byte_size::ByteSize;
 use crate::model::consumers::Consumers;
 use crate::model::resource_ref::ResourceRef;
@@ -25,8 +28,8 @@ use crate::wire::action::Action;
 
 /// Show the state of a cluster, and what is wrong with it
 ///
-/// Asks every pod at once, at most 3 seconds each; one that does not answer is named. Shows who is
-/// the primary, how far the standbys are behind, sizes, applications, the last backup, and whatever
+/// Asks every pod at once, and again for 10 seconds when one does not answer; one that still does not
+/// is named, and what it does is not known then. Shows who is the primary, how far the standbys are behind, sizes, applications, the last backup, and whatever
 /// needs attention with the command to type. Passwords are not shown.
 ///
 /// With --check it prints one line for each thing that is wrong and exits 1, or one line and exits
@@ -60,6 +63,9 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
+/// For a pod that does not answer at once.
+const ATTENDED: Duration = Duration::from_secs(10);
+
 /// Everything that is shown.
 struct Facts<'a> {
     condition: Condition<'a>,
@@ -88,7 +94,8 @@ impl Args {
         controller: &dyn Controller,
         context: &Context<'_>,
     ) -> anyhow::Result<Facts<'a>> {
-        let (docker, time) = (context.docker(), (context.now)());
+        let patience = if self.check { UNATTENDED } else { ATTENDED };
+        let (docker, time) = (context.docker().patient(patience), (context.now)());
         let consumers = cluster.consumers()?;
         let (condition, catalog) = std::thread::scope(|scope| {
             let catalog = scope.spawn(|| catalog(cluster, docker));

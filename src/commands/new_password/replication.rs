@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::controller::Controller;
 use crate::model::bucket::keys;
 use crate::model::refusal::{Refusal, Result};
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 
 /// The pods first: until the role changes, one that needs the older password finds it in its
 /// environment, and from then on each has what it needs, whatever becomes of this process.
@@ -49,7 +49,7 @@ pub(super) fn rotate_role(
     }
     let mut unproved = Vec::new();
     let container = cluster.reference.container(primary);
-    let psql = Psql::new(docker, &container, Login::to(&cluster.deployed));
+    let psql = Psql::new(docker, &container, cluster.login());
     let rotated = rotate(psql, &cluster.deployed.replication_user, new, || {
         unproved = files.prove(primary);
         match unproved.first() {

@@ -15,7 +15,7 @@ use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
 use crate::model::topology::Topology;
 use crate::postgres::fresh_login::FreshLogin;
-use crate::postgres::psql::{Login, Psql};
+use crate::postgres::psql::Psql;
 use crate::wire::action::{Action, Restart};
 use crate::wire::manifest::Manifest;
 
@@ -37,7 +37,7 @@ impl Args {
         let wiring = wiring(cluster, topology, new);
         let relinked = relink(controller, &consumers, &wiring, Restart::Rolling);
         check_all_read(&self.cluster, &relinked)?;
-        let login = Login::to(deployed);
+        let login = cluster.login();
         rotate(
             Psql::new(docker, &primary, login),
             &deployed.user,

@@ -1,6 +1,15 @@
 #!/bin/bash
 # The `docker` of a test: logs its arguments and answers with what was prepared in files beside it.
 here=${0%/*}
+# The script of a session is long, and the same each time.
+words=("$@")
+for number in "${!words[@]}"; do
+  case ${words[number]} in
+    "# --- Sessions "*) [ "$1" != exec ] || words[number]=SESSION ;;
+    "# --- psql for an operator "*) words[number]=PSQL ;;
+  esac
+done
+set -- "${words[@]}"
 printf '%s\n' "$*" >>"$here/calls"
 
 # pauses WORDS: while `pause-at` names some of these words, so that a test can do something else at
@@ -31,6 +40,9 @@ inspected() {
   exit "$status"
 }
 
+# pod EXEC...: the container of `exec -i [-e NAME] CONTAINER …`.
+pod() { if [ "$3" = -e ]; then echo "$5"; else echo "$3"; fi; }
+
 # answered NAME: what the server of a pod says; the questions are kept in `sql`.
 answered() {
   if [ "$(state "$1")" != running ]; then
@@ -45,7 +57,7 @@ answered() {
     said "$1" "$sql"
   else
     echo "psql: error: FATAL:  the database system is starting up" >&2
-    exit 2
+    exit 80
   fi
 }
 
@@ -109,11 +121,11 @@ case "$*" in
   "ps --no-trunc"*) cat "$here/published" ;;
   "inspect "*"{{.Image}}"*) echo sha256:1234 ;;
   "inspect --type container --format "*) inspected "${@:6}" ;;
-  "exec -i -e PGPASSWORD "*"--username=replicator "*)
+  "exec -i -e PGPASSWORD "*" bash -c SESSION session address "*"--username=replicator "*)
     cat "$here/replication-login" >&2
     [ ! -s "$here/replication-login" ] || exit 2
     ;;
-  "exec -i -e PGPASSWORD "*)
+  "exec -i -e PGPASSWORD "*" bash -c SESSION session address "*)
     if [ -e "$here/password" ] && [ "$PGPASSWORD" != "$(cat "$here/password")" ]; then
       echo 'psql: error: FATAL:  password authentication failed for user "appuser"' >&2
       exit 2
@@ -125,14 +137,14 @@ case "$*" in
   "exec -i --user postgres "*) as_postgres "${@:5}" ;;
   "volume inspect "*) [ -e "$here/volumes" ] ;;
   "run --rm -i "*) cat >>"$here/passfile-volume" ;;
-  "exec -i "*"--host=127.0.0.1"*)
+  "exec -i "*" bash -c SESSION session neighbour "*)
     if [ -e "$here/trusts-nobody" ]; then
       echo "psql: error: fe_sendauth: no password supplied" >&2
       exit 2
     fi
-    answered "$3"
+    answered "$(pod "$@")"
     ;;
-  "exec -i "*" env PGOPTIONS="*) answered "$3" ;;
+  "exec -i "*" bash -c SESSION session "*) answered "$(pod "$@")" ;;
   exec*) cat; exit "$(cat "$here/exit")" ;;
   "run -d "*)
     [ ! -e "$here/run" ] || { cat "$here/run" >&2; exit 125; }
