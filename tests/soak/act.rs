@@ -12,6 +12,7 @@ use crate::jobs;
 use crate::ledger::announced_by;
 use crate::step::{Kind, Role, Step};
 use crate::subject::Subject;
+use crate::takeover::How;
 
 /// A step on its cluster. Alone, on a cluster where all was well, a command has to succeed.
 pub struct Act<'a> {
@@ -45,8 +46,10 @@ impl Act<'_> {
             Kind::Scale => self.scale(),
             Kind::Promote => self.promote(),
             Kind::DryRun => self.dry_run(),
-            Kind::Force => self.force(false),
-            Kind::Strand => self.force(true),
+            Kind::Force => self.force(How::Dead),
+            Kind::Strand => self.force(How::Ahead),
+            Kind::Lose => self.force(How::Lost),
+            Kind::Wipe => self.wipe(),
             Kind::Rotate => self.rotate(&[]),
             Kind::RotateQuietly => self.rotate(&["--no-restart"]),
             Kind::RotateReplication => self.rotate(&["--replication"]),
@@ -70,6 +73,7 @@ impl Act<'_> {
             | Kind::Restore
             | Kind::Physical
             | Kind::PhysicalRestore
+            | Kind::KillInRestore
             | Kind::Ahead => jobs::perform(self),
             _ => faults::perform(self),
         }
@@ -80,7 +84,7 @@ impl Act<'_> {
     }
 
     /// A pod that is not the primary.
-    fn target(&self) -> u16 {
+    pub fn target(&self) -> u16 {
         let role = if self.step.role == Role::Second {
             Role::Second
         } else {
@@ -161,59 +165,10 @@ impl Act<'_> {
         })
     }
 
-    /// The primary is gone for good, and another pod takes over; the one that has the most, where the
-    /// command says so. The old one comes back while nobody looks.
-    fn force(&self, strand: bool) -> Checked {
-        let primary = self.subject.pod(Role::Primary);
-        let old = self.subject.cluster.pod(primary);
-        let mut target = self.target().to_string();
-        let others = || {
-            self.subject
-                .pods()
-                .filter(|pod| *pod != primary)
-                .map(|pod| self.subject.cluster.pod(pod))
-        };
-        if strand {
-            others().for_each(|pod| faults::unplug(&pod));
-            thread::sleep(self.pause());
-        }
-        self.subject.docker(&["kill", &old]);
-        if strand {
-            others().for_each(|pod| faults::plug_in(&pod));
-        } else {
-            thread::sleep(self.pause());
-        }
-        let begun = Instant::now();
-        let outcome = loop {
-            let output = self
-                .subject
-                .pg("promote", &["--replica", &target, "--force"]);
-            note_losses(self.subject, &output);
-            if output.status == 0 {
-                break Ok(());
-            }
-            let named = crate::advice::commands(&output.stderr)
-                .into_iter()
-                .find(|line| line.iter().any(|word| word == "--force"));
-            let other = named.and_then(|line| {
-                line.iter()
-                    .skip_while(|word| *word != "--replica")
-                    .nth(1)
-                    .cloned()
-            });
-            if let Some(other) = other.filter(|other| other.parse::<u16>().is_ok()) {
-                target = other;
-            }
-            if begun.elapsed() > self.subject.patience(60) {
-                let said = output.stdout + &output.stderr;
-                break ensure(!self.alone, || {
-                    format!("no pod takes over from a dead primary: {said}")
-                });
-            }
-            thread::sleep(Duration::from_secs(1));
-        };
-        self.subject.docker(&["start", &old]);
-        outcome
+    /// A standby's volume is thrown away, and made anew.
+    fn wipe(&self) -> Checked {
+        let pod = format!("{}.{}", self.subject.reference(), self.target());
+        self.must(&["delete", &pod, "--prune"])
     }
 
     fn rotate(&self, words: &[&str]) -> Checked {

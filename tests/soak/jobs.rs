@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use chrono::NaiveDateTime;
+use voodu_standin::cli::CliOutput;
 
 use crate::act::Act;
 use crate::clock::now;
@@ -31,7 +32,7 @@ pub fn perform(act: &Act<'_>) -> Checked {
         }
         Kind::Restore => act.restore(),
         Kind::Physical => act.physical(false),
-        Kind::PhysicalRestore => act.physical(true),
+        Kind::PhysicalRestore | Kind::KillInRestore => act.physical(true),
         Kind::Ahead => act.ahead(),
         other => Err(format!("{other} is no job")),
     }
@@ -209,13 +210,34 @@ impl Act<'_> {
             }
             *last = words.iter().map(|word| (*word).to_owned()).collect();
         }
-        let output = subject.vd(&words);
-        if !output.stdout.contains("goes on with the data that it had") {
-            self.replaced(from);
-        }
+        let output = if self.step.kind == Kind::KillInRestore {
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    thread::sleep(self.pause());
+                    subject.cluster.platform.hang_up();
+                });
+                let _ = self.restored(&words, from);
+                self.restored(&words, from)
+            })
+        } else {
+            self.restored(&words, from)
+        };
         ensure(output.status == 0 || !self.alone, || {
             format!("a physical restore on a cluster that is well: {output:?}")
         })
+    }
+
+    /// What was written since the backup is gone once the pods stopped for it; after a plugin was
+    /// killed, nobody knows whether they did.
+    fn restored(&self, words: &[&str], from: f64) -> CliOutput {
+        let output = self.subject.vd(words);
+        let stopped = ["stopping postgres", "canceled"]
+            .iter()
+            .any(|word| output.stdout.contains(word) || output.stderr.contains(word));
+        if stopped && !output.stdout.contains("goes on with the data that it had") {
+            self.replaced(from);
+        }
+        output
     }
 
     /// The list, the check and a capture meet a backup that is not made yet.

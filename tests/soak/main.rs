@@ -38,6 +38,7 @@ mod settle;
 mod shorter;
 mod step;
 mod subject;
+mod takeover;
 mod watch;
 
 use std::process::ExitCode;

@@ -55,6 +55,8 @@ kinds! {
     DryRun "dry-run" 3 0..0 "says what a promotion would do";
     Force "force" 8 0..3000 "kills the primary, and has that pod take over";
     Strand "strand" 4 500..4000 "the same after the standbys were cut off for so long, so that the primary has more";
+    Lose "lose" 3 0..2000 "the same after the primary's volume is gone";
+    Wipe "wipe" 3 0..0 "throws the volume of that standby away";
     Crash "crash" 8 0..0 "SIGKILL for process 1, which docker restarts";
     Server "server" 4 0..0 "SIGKILL for the postmaster";
     Kill "kill" 5 500..8000 "docker kill, and docker start that much later";
@@ -72,6 +74,7 @@ kinds! {
     Restore "restore" 3 0..0 "a dump, and its restore into the same database";
     Physical "physical" 3 0..0 "a physical backup";
     PhysicalRestore "physical-restore" 3 0..0 "a physical backup and its restore";
+    KillInRestore "kill-in-restore" 3 300..9000 "the plugin dies in the middle of a physical restore";
     Rotate "rotate" 4 0..0 "a new password for the superuser, which rolls the pods";
     RotateQuietly "rotate-quietly" 4 0..0 "the same, and no pod is replaced";
     RotateReplication "rotate-replication" 5 0..0 "a new password for the standbys";
