@@ -25,6 +25,18 @@ pub fn bounded(seconds: u64, words: &[&str]) -> Checked<String> {
         .to_owned())
 }
 
+/// How many times more work waits than a processor does well beside its own, 8 at the most.
+pub fn crowd() -> f64 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load
+        .split(' ')
+        .next()
+        .and_then(|load| load.parse::<f64>().ok());
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let processors = u32::try_from(processors).map_or(1.0, f64::from);
+    (load.unwrap_or(0.0) / processors / 3.0).min(8.0)
+}
+
 /// A container's state as docker sees it, and since when.
 pub fn state(container: &str) -> (String, String) {
     let output = docker(&[

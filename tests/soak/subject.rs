@@ -13,7 +13,7 @@ use crate::disks::Disks;
 use crate::found::{Checked, ensure};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
-use crate::outside::bounded;
+use crate::outside::{bounded, crowd};
 use crate::step::{Role, Which};
 use crate::support::{Cluster, Plan, docker};
 use crate::watch::Watch;
@@ -128,7 +128,7 @@ impl Subject {
 
     /// A time that a quick machine needs, on this one.
     pub fn patience(&self, seconds: u64) -> Duration {
-        Duration::from_secs(seconds).mul_f64(self.slowness)
+        Duration::from_secs(seconds).mul_f64(self.slowness.max(crowd()))
     }
 
     /// Runs a line of the CLI.
