@@ -32,9 +32,13 @@ use crate::wire::action::Restart;
 /// old primary follows it. Writes pause for about half a second, nothing is lost, no container
 /// restarts and nothing is copied. The linked applications get their new DATABASE_URL.
 ///
-/// It is refused, and nothing is changed, when the pod does not stream or is too far behind. A
-/// handover that cannot be completed is called off, and the old primary goes on. Run the command
+/// It is refused, and nothing is changed, when the pod does not stream, is too far behind or has no
+/// room for WAL, and when every commit on it would wait for a synchronous standby that is not there.
+/// A handover that cannot be completed is called off, and the old primary goes on. Run the command
 /// again whenever it was interrupted: it goes on from where it is.
+///
+/// What does not go over is said by --dry-run and again in the end: rows of unlogged tables,
+/// replication slots, readers of WAL that have to connect anew.
 ///
 /// With --force a pod takes over although the primary is dead or cut off. What only the old primary
 /// has is lost to the applications then; it stays in that pod's volume, and the command says how

@@ -94,7 +94,7 @@ fn a_primary_that_only_names_itself_is_not_promoted_unasked() {
     docker_ok(&[&["exec", "-d", &pod][..], &psql].concat());
     finds(
         &cluster,
-        &["1 sessions of", "wait in a commit for synchronous standbys"],
+        &["1 session of", "waits in a commit for synchronous standbys"],
     );
     // The other one confirms.
     cluster.sql(

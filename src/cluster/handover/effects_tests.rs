@@ -51,6 +51,13 @@ fn a_primary_whose_commits_would_all_wait_is_refused() {
 #[test]
 fn a_standby_that_is_not_known_of_counts_as_one_that_may_come() {
     let named = "\"voodu-postgres-standby-2\"";
+    // One that is seen through leaves its old primary as a standby.
+    let mut resumed = sync("2 (*)");
+    resumed.record = resumed
+        .record
+        .map(|text| text.replace("steady", "handover\ntarget=1"));
+    resumed.goes(&Way::Resume);
+    says(&resumed, &[], false);
     let told = "every commit on pod 1 would wait: synchronous_standby_names = \"voodu-postgres-standby-2\" needs 1 of the standbys that it names, and 0 of them would be connected";
     let maybe = format!("{told}, unless others come");
     let hangs = sync(named).pod(2, |pod| pod.server = Err(Silence::Hangs));

@@ -119,7 +119,7 @@ impl Facts<'_> {
         let Some(named) = self.prospects(wish.target).sync_standbys() else {
             return Confirming { certain, possible };
         };
-        let by_handover = matches!(way, Way::HandOver { .. });
+        let by_handover = !matches!(way, Way::TakeOver { .. });
         let others = self.survey.pods.iter();
         for pod in others.filter(|pod| pod.ordinal != wish.target) {
             let counts = named.counts(&format!("{STANDBY}{}", pod.ordinal));

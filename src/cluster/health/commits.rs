@@ -20,9 +20,12 @@ impl Check<'_> {
         let waiting = prospects.waiting;
         let what = if waiting.commits > 0 && waiting.seconds >= LONG {
             let age = Age(Duration::from_secs(waiting.seconds));
+            let sessions = match waiting.commits {
+                1 => format!("1 session of {name} waits"),
+                many => format!("{many} sessions of {name} wait"),
+            };
             format!(
-                "{} sessions of {name} wait in a commit for synchronous standbys, the first for {age} (synchronous_standby_names = {setting})",
-                waiting.commits
+                "{sessions} in a commit for synchronous standbys, for {age} by now (synchronous_standby_names = {setting})"
             )
         } else {
             let named = prospects.sync_standbys()?;

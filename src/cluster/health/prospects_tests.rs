@@ -34,7 +34,7 @@ fn commits_that_wait_for_standbys() {
     answers(
         "0",
         &sync("*", 30),
-        &["3 sessions of s-db.0 wait in a commit for synchronous standbys, the first for 30 s"],
+        &["3 sessions of s-db.0 wait in a commit for synchronous standbys, for 30 s by now"],
     );
     // What a standby would do as the primary is the gate's.
     answers("1", &sync("x", 0), &[]);
