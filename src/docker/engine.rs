@@ -11,9 +11,6 @@ use crate::docker::runner::{Failure, Output, Runner};
 use crate::model::ordinal::Ordinal;
 use crate::model::resource_ref::ResourceRef;
 
-/// A question that comes late is still asked.
-const LEAST: Duration = Duration::from_secs(1);
-
 /// The machine's docker.
 #[derive(Clone, Copy)]
 pub(crate) struct Docker<'a> {
@@ -57,7 +54,7 @@ impl<'a> Docker<'a> {
     /// How long the next question may take.
     pub(crate) fn patience(&self) -> Duration {
         let left = |until: Instant| until.saturating_duration_since(Instant::now());
-        self.until.map_or(PROBE, left).max(LEAST)
+        self.until.map_or(PROBE, left).max(PROBE)
     }
 
     fn run(&self, invocation: &Invocation) -> Result<Output, Failure> {

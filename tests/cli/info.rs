@@ -286,7 +286,7 @@ fn a_pod_that_hangs_is_asked_again_and_named() {
     let before = Instant::now();
     let text = world.answer(&["info", "clowk-lp/db"]).stdout;
     assert!(
-        (8..12).contains(&before.elapsed().as_secs()),
+        (18..23).contains(&before.elapsed().as_secs()),
         "{:?}",
         before.elapsed()
     );

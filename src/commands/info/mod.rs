@@ -6,8 +6,6 @@ mod document;
 mod pods;
 mod text;
 
-use std::time::Duration;
-
 use crate::backups::catalog::Catalog;
 use crate::backups::directory::Directory;
 use crate::cluster::Cluster;
@@ -28,7 +26,7 @@ use crate::wire::action::Action;
 
 /// Show the state of a cluster, and what is wrong with it
 ///
-/// Asks every pod at once, and again for 10 seconds when one does not answer; one that still does not
+/// Asks every pod at once, and again for 20 seconds when one does not answer; one that still does not
 /// is named, and what it does is not known then. Shows who is the primary, how far the standbys are behind, sizes, applications, the last backup, and whatever
 /// needs attention with the command to type. Passwords are not shown.
 ///
@@ -63,9 +61,6 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-/// For a pod that does not answer at once.
-const ATTENDED: Duration = Duration::from_secs(10);
-
 /// Everything that is shown.
 struct Facts<'a> {
     condition: Condition<'a>,
@@ -94,8 +89,7 @@ impl Args {
         controller: &dyn Controller,
         context: &Context<'_>,
     ) -> anyhow::Result<Facts<'a>> {
-        let patience = if self.check { UNATTENDED } else { ATTENDED };
-        let (docker, time) = (context.docker().patient(patience), (context.now)());
+        let (docker, time) = (context.docker().patient(UNATTENDED), (context.now)());
         let consumers = cluster.consumers()?;
         let (condition, catalog) = std::thread::scope(|scope| {
             let catalog = scope.spawn(|| catalog(cluster, docker));

@@ -7,6 +7,7 @@ use crate::cluster::rotation::{NewPassword, rotate};
 use crate::cluster::survey::{PodReport, State as PodState, Survey};
 use crate::context::Context;
 use crate::controller::Controller;
+use crate::docker::invocation::UNATTENDED;
 use crate::model::bucket::keys;
 use crate::model::refusal::{Refusal, Result};
 use crate::postgres::psql::Psql;
@@ -19,7 +20,8 @@ pub(super) fn rotate_role(
     controller: &dyn Controller,
     new: &NewPassword,
 ) -> anyhow::Result<Rotated> {
-    let (docker, topology) = (context.docker(), cluster.topology()?);
+    let docker = context.docker().patient(UNATTENDED);
+    let topology = cluster.topology()?;
     let primary = topology.primary();
     cluster.running(docker, primary)?;
     let survey = Survey::take(cluster, docker)?;

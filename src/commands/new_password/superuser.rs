@@ -8,6 +8,7 @@ use crate::cluster::rotation::{NewPassword, rotate};
 use crate::cluster::wiring::Wiring;
 use crate::context::Context;
 use crate::controller::Controller;
+use crate::docker::invocation::UNATTENDED;
 use crate::model::bucket::keys;
 use crate::model::connection::Connection;
 use crate::model::consumers::Consumers;
@@ -29,7 +30,8 @@ impl Args {
         controller: &dyn Controller,
         new: &NewPassword,
     ) -> anyhow::Result<Rotated> {
-        let (docker, topology) = (context.docker(), cluster.topology()?);
+        let docker = context.docker().patient(UNATTENDED);
+        let topology = cluster.topology()?;
         let primary = cluster.running(docker, topology.primary())?.container;
         let (deployed, tracked) = (&cluster.deployed, cluster.consumers()?);
         let carriers = Carriers::find(controller, cluster, &tracked);

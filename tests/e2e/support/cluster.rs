@@ -223,7 +223,7 @@ impl Cluster {
                 format!("in recovery: {role}, streaming: {streaming:?}")
             })
         };
-        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + Duration::from_secs(180);
         while let Err(reason) = formed() {
             if std::time::Instant::now() > deadline {
                 let logs: Vec<_> = (0..self.plan.replicas).map(|n| self.log(n)).collect();
