@@ -1,45 +1,26 @@
 #!/usr/bin/env bash
-# What a pod's WAL holds beyond the place where the primary's history branched
-# off. Runs beside the pod's volume, which it only reads, as the postgres user.
-# Arguments: the data directory, the primary's timeline, and the timelines that
-# it went through, each followed by the place where it left them.
-# Prints the bytes and the commits, or says why it cannot know.
+# What a pod's WAL holds beyond the place where its history and the primary's diverge.
+# Runs beside the pod's volume, which it only reads, as the postgres user.
+# Arguments: the data directory; the primary's history as pairs of a timeline and the
+# location where the primary left it, the last pair its own timeline and how far it is.
+# Prints the bytes and the commits, or says why it cannot know. What it prints then
+# counts only if the primary has the same WAL at the place of a second line: a file of
+# pg_wal, an offset, a length and the md5 of those bytes. One timeline number can stand
+# for two histories, in clusters that did not keep the highest one in their record.
 set -u
 
-data=$1 current=$2
-shift 2
+data=$1
+shift
 
 if [ ! -s "$data/PG_VERSION" ]; then
   echo "0 0"
   exit 0
 fi
 
-newest=''
-for file in "$data"/pg_wal/*; do
-  name=${file##*/}
-  [[ $name =~ ^[0123456789ABCDEF]{24}$ ]] || continue
-  [[ ${name:0:8} < $newest ]] || newest=${name:0:8}
-done
-if [ -z "$newest" ]; then
-  echo "there is no WAL in it" >&2
+unknown() {
+  echo "$1" >&2
   exit 1
-fi
-timeline=$((16#$newest))
-
-if [ "$timeline" = "$current" ]; then
-  echo "0 0"
-  exit 0
-fi
-
-branch=''
-while [ $# -gt 1 ]; do
-  [ "$1" != "$timeline" ] || branch=$2
-  shift 2
-done
-if [ -z "$branch" ]; then
-  echo "its WAL is of timeline $timeline, which the primary never was on" >&2
-  exit 1
-fi
+}
 
 # position LOCATION / location POSITION: bytes since the beginning of all WAL, and
 # back.
@@ -48,39 +29,112 @@ location() { printf '%X/%X' $(($1 / 4294967296)) $(($1 % 4294967296)); }
 
 control() { LC_ALL=C pg_controldata -D "$data" | sed -n "s/^$1: *//p"; }
 
-# readable POSITION: whether a record begins in that segment at all.
-readable() { pg_waldump -n 1 -p "$data/pg_wal" -t "$timeline" -s "$(location "$1")" >/dev/null 2>&1; }
-
 size=$(control 'Bytes per WAL segment')
-start=$(position "$branch")
-segment=$((start / size * size))
 
-# It ends with an error where the WAL ends.
-read -r bytes commits < <(
-  pg_waldump -p "$data/pg_wal" -t "$timeline" -s "$branch" 2>/dev/null | LC_ALL=C awk -v start="$start" '
-    function number(hex, i, n) {
-      n = 0
-      for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
-      return n
-    }
-    # rmgr: Transaction len (rec/tot):     34/    34, tx:        743, lsn: 0/03000148, prev 0/03000110, desc: COMMIT 2026-…
-    match($0, /len \(rec\/tot\): *[0-9]+\/ *[0-9]+/) {
-      total = substr($0, RSTART, RLENGTH)
-      sub(/.*\/ */, "", total)
-      if (!match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/)) next
-      split(substr($0, RSTART + 5, RLENGTH - 5), halves, "/")
-      end = number(halves[1]) * 4294967296 + number(halves[2]) + total
-    }
-    /rmgr: Transaction .* desc: (COMMIT|PREPARE)/ { commits++ }
-    END { printf "%.0f %d\n", end ? end - start : 0, commits }'
-)
+# segment POSITION: the part of a WAL file's name that follows the timeline.
+segment() { printf '%08X%08X' $(($1 / 4294967296)) $(($1 % 4294967296 / size)); }
 
-# What cannot be read is not counted, so it must not be there: neither at the place
-# itself, nor in the segment after the end.
-end=$((start + bytes))
-if { [ "$bytes" = 0 ] && ! readable "$segment"; } || readable $(((end / size + 1) * size)) ||
-  [ "$(position "$(control 'Latest checkpoint location')")" -gt "$end" ]; then
-  echo "a part of its WAL cannot be read" >&2
-  exit 1
+# readable TIMELINE POSITION: whether a record begins in that segment at all.
+readable() { pg_waldump -n 1 -p "$data/pg_wal" -t "$1" -s "$(location "$2")" >/dev/null 2>&1; }
+
+# count TIMELINE FROM [TO]: leaves the bytes and the commits of that part in bytes and
+# commits. pg_waldump ends with an error where the WAL ends.
+count() {
+  read -r bytes commits < <(
+    pg_waldump -p "$data/pg_wal" -t "$1" -s "$(location "$2")" ${3:+-e "$(location "$3")"} 2>/dev/null | LC_ALL=C awk -v start="$2" '
+      function number(hex, i, n) {
+        n = 0
+        for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
+        return n
+      }
+      # rmgr: Transaction len (rec/tot):     34/    34, tx:        743, lsn: 0/03000148, prev 0/03000110, desc: COMMIT 2026-…
+      match($0, /len \(rec\/tot\): *[0-9]+\/ *[0-9]+/) {
+        total = substr($0, RSTART, RLENGTH)
+        sub(/.*\/ */, "", total)
+        if (!match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/)) next
+        split(substr($0, RSTART + 5, RLENGTH - 5), halves, "/")
+        end = number(halves[1]) * 4294967296 + number(halves[2]) + total
+      }
+      /rmgr: Transaction .* desc: (COMMIT|PREPARE)/ { commits++ }
+      END { printf "%.0f %d\n", end > start ? end - start : 0, commits }'
+  )
+}
+
+newest=''
+for file in "$data"/pg_wal/*; do
+  name=${file##*/}
+  [[ $name =~ ^[0123456789ABCDEF]{24}$ ]] || continue
+  [[ ${name:0:8} < $newest ]] || newest=${name:0:8}
+done
+[ -n "$newest" ] || unknown "there is no WAL in it"
+timeline=$((16#$newest))
+
+# The pod's history in the same form; the end of its own timeline is what is looked for.
+mine=()
+if [ "$timeline" != 1 ]; then
+  [ -r "$data/pg_wal/$newest.history" ] || unknown "its history of timeline $timeline is missing"
+  while read -r number left _; do
+    [[ $number =~ ^[0123456789]+$ && $left =~ ^[0123456789ABCDEF]+/[0123456789ABCDEF]+$ ]] && mine+=("$number" "$left")
+  done <"$data/pg_wal/$newest.history"
 fi
-echo "$bytes $commits"
+mine+=("$timeline" end)
+
+# The last timeline that both went through, and how far both did. From there on it is the
+# pod's own: its history from the pair AT on.
+common='' branch=0 at=0
+while [ "$at" -lt "${#mine[@]}" ] && [ "$at" -lt $# ]; do
+  theirs=("${@:at+1:2}")
+  [ "${mine[at]}" = "${theirs[0]}" ] || break
+  common=${mine[at]} branch=$(position "${theirs[1]}")
+  if [ "${mine[at + 1]}" != "${theirs[1]}" ]; then
+    if [ "${mine[at + 1]}" != end ] && [ "$(position "${mine[at + 1]}")" -lt "$branch" ]; then
+      branch=$(position "${mine[at + 1]}")
+    fi
+    break
+  fi
+  at=$((at + 2))
+done
+[ -n "$common" ] || unknown "its WAL is of timeline $timeline, and it has no timeline in common with the primary"
+
+total=0 all=0 start=$branch
+while [ "${mine[at + 1]}" != end ]; do
+  stop=$(position "${mine[at + 1]}")
+  if [ "$stop" -gt "$start" ]; then
+    count "${mine[at]}" "$start" "$stop"
+    # Records begin at multiples of 8 bytes, and behind the header of a page.
+    [ $((start + bytes + 64)) -gt "$stop" ] || unknown "a part of its WAL cannot be read"
+    total=$((total + stop - start)) all=$((all + commits)) start=$stop
+  fi
+  at=$((at + 2))
+done
+count "$timeline" "$start"
+end=$((start + bytes)) total=$((total + bytes)) all=$((all + commits))
+
+# What cannot be read is not counted, so it must not be there.
+last=$(position "$(control 'Latest checkpoint location')")
+if [ "$bytes" = 0 ]; then
+  # The pod is not as far as that place: its WAL ends before, in one piece.
+  if [ "$total" != 0 ] || [ "$last" -gt "$branch" ]; then
+    unknown "a part of its WAL cannot be read"
+  fi
+  count "$timeline" "$last" "$branch"
+  end=$((last + bytes))
+  if [ "$bytes" = 0 ] || { [ $((end / size)) != $((branch / size)) ] && readable "$timeline" $((branch / size * size)); }; then
+    unknown "a part of its WAL cannot be read"
+  fi
+fi
+if [ "$last" -gt "$end" ] || readable "$timeline" $(((end / size + 1) * size)); then
+  unknown "a part of its WAL cannot be read"
+fi
+
+echo "$total $all"
+# The first timeline belongs to one history only: another one is another database.
+[ "$common" != 1 ] || exit 0
+proof=$end
+[ "$end" -le "$branch" ] || proof=$branch
+page=$(((proof - 1) / 8192 * 8192)) file=$(segment $((proof - 1)))
+name=$(printf '%08X' "$common")$file
+[ -r "$data/pg_wal/$name" ] || name=$newest$file
+[ -r "$data/pg_wal/$name" ] || unknown "a part of its WAL cannot be read"
+sum=$(dd if="$data/pg_wal/$name" bs=8192 skip=$((page % size / 8192)) count=1 2>/dev/null | head -c $((proof - page)) | md5sum)
+echo "$(printf '%08X' "$common")$file $((page % size)) $((proof - page)) ${sum%% *}"

@@ -92,8 +92,9 @@ SELECT NOT pg_is_in_recovery()
 SQL
 }
 
-# branched_off_before POSITION: asks the primary whether its history left the
-# newest timeline that this pod has WAL of at an earlier place.
+# branched_off_before POSITION: asks the primary whether this pod's WAL up to there is no
+# part of its history: the newest timeline of that WAL is the primary's own, which is not
+# as far, or one that the primary left at an earlier location, or never was on.
 branched_off_before() {
   local file newest=''
   for file in "$PGDATA"/pg_wal/*; do
@@ -103,9 +104,12 @@ branched_off_before() {
   done
   [ -n "$newest" ] || return 0
   remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<SQL
-SELECT NOT pg_is_in_recovery() AND EXISTS (
-  SELECT FROM regexp_split_to_table(convert_from(coalesce(pg_read_binary_file(
-           'pg_wal/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '.history', 0, 1000000, true), ''), 'UTF8'), E'\\n') AS line
-   WHERE split_part(line, E'\\t', 1) = '$((16#$newest))' AND split_part(line, E'\\t', 2)::pg_lsn < '$1')
+SELECT NOT pg_is_in_recovery() AND
+  CASE WHEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = '$newest' THEN pg_current_wal_lsn() < '$1'
+  ELSE coalesce((
+    SELECT split_part(line, E'\\t', 2)::pg_lsn < '$1'
+      FROM regexp_split_to_table(convert_from(coalesce(pg_read_binary_file(
+             'pg_wal/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '.history', 0, 1000000, true), ''), 'UTF8'), E'\\n') AS line
+     WHERE split_part(line, E'\\t', 1) = '$((16#$newest))'), true) END
 SQL
 }

@@ -5,6 +5,8 @@
 BESIDE=$VOLUME/.voodu-beside
 BESIDE_COMPLETE=$VOLUME/.voodu-beside-complete
 REPLACED=$VOLUME/.voodu-replaced
+# pg_rewind found nothing to rewind.
+NO_REWIND=$VOLUME/.voodu-no-rewind
 
 # act_follow_clean: everything that this pod had as a primary was received by the
 # new one before the handover, so there is nothing to rewind.
@@ -37,6 +39,14 @@ act_rejoin() {
   done
   # A primary that is away for a moment is no reason for a copy.
   if recover_data && { check_rewind || { wait_for_primary && check_rewind; }; }; then
+    if [ -e "$NO_REWIND" ]; then
+      # pg_rewind compares numbers and locations, and never looks at the WAL itself.
+      if [ "$(is_in_history)" != t ]; then
+        say "nothing is to be rewound, and it is not certain that the primary has all of this pod's WAL: copying pod $V_PRIMARY instead"
+        copy_beside
+        return 0
+      fi
+    fi
     # From here on a copy is the only other way.
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     say "rewinding this pod's data to the history of pod $V_PRIMARY"
@@ -73,16 +83,21 @@ recover_data() {
 # and is ended there.
 check_rewind() {
   rewind_command
+  as_postgres rm -f "$NO_REWIND"
   # shellcheck disable=SC2016 # The inner shell expands it.
   LC_ALL=C setsid bash -c '
+    mark=$1
+    shift
     while IFS= read -r line; do
       printf "%s\n" "$line" >&2
       if [[ $line == *"need to copy"* ]]; then
         kill "$!"
         exit 0
+      elif [[ $line == *"no rewind required"* ]]; then
+        "${@:2:$1}" touch "$mark"
       fi
-    done < <(exec "$@" 2>&1)
-    wait "$!"' bash "${REWIND[@]}" --dry-run --progress &
+    done < <(exec "${@:2}" 2>&1)
+    wait "$!"' bash "$NO_REWIND" "${#DROP[@]}" "${REWIND[@]}" --dry-run --progress &
   await_helper $! "the check before pg_rewind"
 }
 
@@ -90,6 +105,44 @@ rewind() {
   rewind_command
   LC_ALL=C setsid "${REWIND[@]}" --progress &
   await_helper $! "pg_rewind"
+}
+
+# is_in_history: whether the primary has the end of this pod's WAL, byte for byte: t, f, or
+# nothing where that cannot be known. Where an end is the same, so is all before it.
+is_in_history() {
+  local size end from segment file sum
+  size=$(control 'Bytes per WAL segment')
+  end=$(wal_end)
+  [ -n "$size" ] && [ -n "$end" ] || return 0
+  from=$(((end - 1) / 8192 * 8192))
+  printf -v segment '%08X%08X' $((from / 4294967296)) $((from % 4294967296 / size))
+  printf -v file '%08X%s' "$(own_timeline)" "$segment"
+  sum=$(as_postgres dd "if=$PGDATA/pg_wal/$file" bs=8192 skip=$((from % size / 8192)) count=1 2>/dev/null | head -c $((end - from)) | md5sum)
+  remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<SQL
+SELECT bool_or(md5(pg_read_binary_file('pg_wal/' || name, $((from % size)), $((end - from)), true)) = '${sum%% *}')
+  FROM pg_ls_dir('pg_wal', true, false) AS name
+ WHERE name ~ '^[0-9A-F]{24}\$' AND substr(name, 9) = '$segment' AND name >= '$file'
+   AND substr(name, 1, 8) <= substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+SQL
+}
+
+# wal_end: where the last record of this pod's WAL ends, in bytes since the beginning of
+# all WAL.
+wal_end() {
+  as_postgres pg_waldump -p "$PGDATA/pg_wal" -t "$(own_timeline)" -s "$(control 'Latest checkpoint location')" 2>/dev/null | LC_ALL=C awk '
+    function number(hex, i, n) {
+      n = 0
+      for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
+      return n
+    }
+    match($0, /len \(rec\/tot\): *[0-9]+\/ *[0-9]+/) {
+      total = substr($0, RSTART, RLENGTH)
+      sub(/.*\/ */, "", total)
+      if (!match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/)) next
+      split(substr($0, RSTART + 5, RLENGTH - 5), halves, "/")
+      end = number(halves[1]) * 4294967296 + number(halves[2]) + total
+    }
+    END { if (end) printf "%.0f", end }'
 }
 
 # rewind_command: connects to the database in which the role has its grants.
