@@ -47,16 +47,54 @@ impl TopologyRecord {
 
     /// The target of the handover is the primary on a new timeline, and nothing is known of what the
     /// old one still had. Outside a handover there is no such record.
-    pub(crate) fn taken_over(&self) -> Option<Self> {
+    ///
+    /// The new timeline's number comes after the record's and after all that the pods are known to
+    /// have.
+    pub(crate) fn taken_over(&self, known: u32) -> Option<Self> {
         let State::Handover { target, .. } = self.state else {
             return None;
         };
         let mut next = self.next(State::Steady);
-        next.timeline = self.timeline.map(|highest| highest + 1);
+        next.timeline = self.timeline.map(|highest| highest.max(known) + 1);
         next.clean.clear();
         next.rejoin = self.rejoin.filter(|pod| *pod != target);
         next.primary = target;
         Some(next)
+    }
+
+    /// The stop of the old primary is announced, at a location that nobody has. By such a copy in
+    /// its volume it cannot know whether it was succeeded, and waits for a record that says so.
+    pub(crate) fn announced(&self) -> Self {
+        let State::Handover { target, stopped_at } = &self.state else {
+            return self.clone();
+        };
+        if stopped_at.is_some() {
+            return self.clone();
+        }
+        self.next(State::Handover {
+            target: *target,
+            stopped_at: Some("0/0".to_owned()),
+        })
+    }
+
+    /// A pod is the primary by an operator's word, where no record can be acted on. It comes after
+    /// every record that is known, and after whatever their pods can still publish.
+    pub(crate) fn overruled(
+        cluster: ClusterId,
+        primary: Ordinal,
+        copies: &[Self],
+        known: u32,
+    ) -> Self {
+        let newest = copies.iter().map(|copy| copy.epoch).max();
+        let timelines = copies.iter().filter_map(|copy| copy.timeline);
+        let highest = timelines.fold(known, u32::max);
+        match newest {
+            None => Self::first(cluster, primary, highest),
+            Some(epoch) => Self {
+                epoch: epoch + SUPERSEDES,
+                ..Self::first(cluster, primary, highest + 1)
+            },
+        }
     }
 
     /// The recorded primary runs, and everybody else follows it.
@@ -132,9 +170,9 @@ mod tests {
     fn nobody_left_cleanly_when_the_target_was_put_in_charge() {
         let handover =
             record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nstopped_at=0/5A8\nclean=1\n");
-        let taken_over = handover.taken_over().unwrap();
+        let taken_over = handover.taken_over(1).unwrap();
         case(&taken_over, "epoch=9\nprimary=2\nstate=steady\n");
-        assert_eq!(taken_over.taken_over(), None);
+        assert_eq!(taken_over.taken_over(1), None);
     }
 
     #[test]
@@ -142,13 +180,40 @@ mod tests {
         let handover = record(
             "epoch=8\nprimary=1\nstate=handover\ntarget=2\nstopped_at=0/5A8\ntimeline=4\nclean=1@0/4A8\n",
         );
-        case(
-            &handover.taken_over().unwrap(),
-            "epoch=9\nprimary=2\nstate=steady\ntimeline=5\n",
-        );
+        for (known, timeline) in [(1, 5), (4, 5), (7, 8)] {
+            let expected = format!("epoch=9\nprimary=2\nstate=steady\ntimeline={timeline}\n");
+            case(&handover.taken_over(known).unwrap(), &expected);
+        }
+        assert_eq!(handover.announced(), handover);
         case(
             &handover.steady(),
             "epoch=9\nprimary=1\nstate=steady\ntimeline=4\nclean=1@0/4A8\n",
+        );
+    }
+
+    #[test]
+    fn a_fenced_pod_knows_a_stop_of_its_own() {
+        let handover = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\ntimeline=4\n");
+        case(
+            &handover.announced(),
+            "epoch=9\nprimary=1\nstate=handover\ntarget=2\nstopped_at=0/0\ntimeline=4\n",
+        );
+    }
+
+    #[test]
+    fn what_an_operator_decides_comes_after_every_copy() {
+        let id = || "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let copies = [
+            record("epoch=8\nprimary=1\nstate=handover\ntarget=2\ntimeline=4\n"),
+            record("epoch=11\nprimary=1\nstate=steady\ntimeline=3\n"),
+        ];
+        case(
+            &TopologyRecord::overruled(id(), pod("0"), &copies, 2),
+            "epoch=21\nprimary=0\nstate=steady\ntimeline=5\n",
+        );
+        case(
+            &TopologyRecord::overruled(id(), pod("0"), &[], 2),
+            "epoch=1\nprimary=0\nstate=steady\ntimeline=2\n",
         );
     }
 
@@ -181,9 +246,9 @@ mod tests {
     #[test]
     fn what_a_pod_gave_up_as_a_standby_is_not_given_up_as_the_primary() {
         let handover = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin=2\n");
-        assert_eq!(handover.taken_over().unwrap().rejoin, None);
+        assert_eq!(handover.taken_over(1).unwrap().rejoin, None);
         let other = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin=0\n");
-        assert_eq!(other.taken_over().unwrap().rejoin, Some(pod("0")));
+        assert_eq!(other.taken_over(1).unwrap().rejoin, Some(pod("0")));
     }
 
     #[test]

@@ -49,7 +49,6 @@ base_backup() {
 
 # make_standby: the copy follows the recorded primary from its first start on.
 make_standby() {
-  as_postgres rm -f "$PROMOTION"
   install_file "$PGDATA/standby.signal" 0600 </dev/null && wire_settings && write_runtime_conf "$V_PRIMARY" && stamp_restored
 }
 

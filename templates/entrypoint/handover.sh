@@ -5,7 +5,10 @@
 # change the record under its lock, so only one of them can happen.
 
 # record_stopped LOCATION: the old primary is down, and this is where.
-record_stopped() { record_change "stopped_at=$1"; }
+record_stopped() {
+  record_next "stopped_at=$1"
+  record_replace stop_counts record_render
+}
 
 # record_take_over: the target has everything and is the primary from now on, on a new
 # timeline.
@@ -41,7 +44,7 @@ hand_over_server() {
     return 0
   fi
   # From the stop on, what has to be written must not depend on free space.
-  if ! reserve_space "$BACKUPS" || ! reserve_space "$VOLUME" || ! note_stop; then
+  if ! reserve_space "$BACKUPS" || ! reserve_space "$VOLUME"; then
     say "there is no space left for the record in $BACKUPS or $VOLUME: taking the role back"
     record_take_back
     return 0
@@ -131,7 +134,9 @@ stopped_cleanly() {
   [ "${found%%$'\n'*}" = 'shut down' ]
 }
 
-# note_stop: in this pod's volume, before the other pods can know of the stop.
+# stop_counts LOADED: the handover is still the one that this pod stopped for. The stop is
+# noted in this pod's volume before the other pods can know of it.
+stop_counts() { record_decided_on "$1" && note_stop; }
 note_stop() {
   read_file "$ANNOUNCED" && [ "$TEXT" = "$((V_EPOCH + 1))"$'\n' ] && return
   record_install "$ANNOUNCED" "$((V_EPOCH + 1))" && sync "$VOLUME"
@@ -140,7 +145,7 @@ note_stop() {
 # announce_stop: from now on the target can take over. A stop that could not be announced
 # leaves the role with this pod.
 announce_stop() {
-  { note_stop && record_stopped "$STOPPED_AT"; } || {
+  record_stopped "$STOPPED_AT" || {
     as_postgres rm -f "$ANNOUNCED"
     return 1
   }

@@ -78,7 +78,8 @@ main() {
       undo_restore
       raise_timeline
     fi
-    [ "$SHAPE" != standby ] || ! is_before_restore || SHAPE=clone
+    # As the recorded primary it has the data that an operator decided on.
+    [ "$SHAPE:$V_PRIMARY" = "standby:$ORDINAL" ] || [ "$SHAPE" != standby ] || ! is_before_restore || SHAPE=clone
     decide
     "act_$ACTION"
   done

@@ -220,9 +220,10 @@ record_next() {
 # missing, unreadable or older.
 record_publish_copy() { record_replace record_is_older printf '%s' "$C_TEXT"; }
 
-# record_keep: keeps a copy of the record in force in the volume.
+# record_keep: keeps a copy of the record in force in the volume. An announcement that did
+# not get out stays until a newer record is there.
 record_keep() {
-  [ "$V_TEXT" = "$C_TEXT" ] || { record_install "$RECORD_COPY" "${V_TEXT%$'\n'}" && sync "$VOLUME"; }
+  [ "$V_TEXT" = "$C_TEXT" ] || [ "$V_EPOCH" -lt "${C_EPOCH:-0}" ] || { record_install "$RECORD_COPY" "${V_TEXT%$'\n'}" && sync "$VOLUME"; }
 }
 
 # observe: this pod's view of the record, in V_*. V_RECORD is `ours`, `none`
@@ -235,9 +236,10 @@ observe() {
   local loaded
   V_RECORD=none V_TEXT='' V_CLUSTER=$ENV_CLUSTER V_EPOCH='' V_PRIMARY=$INITIAL_PRIMARY V_STATE=''
   V_TARGET='' V_STOPPED_AT='' V_TIMELINE='' V_CLEAN='' V_REJOIN=''
-  C_TEXT='' C_EPOCH='' C_STATE='' C_PRIMARY='' C_STOPPED_AT=''
+  C_TEXT='' C_EPOCH='' C_STATE='' C_PRIMARY='' C_TARGET='' C_STOPPED_AT='' C_TIMELINE=''
   if record_load "$RECORD_COPY" && { [ "$SHAPE" != empty ] || [ "$R_CLUSTER" = "$ENV_CLUSTER" ]; }; then
-    C_TEXT=$TEXT C_EPOCH=$R_EPOCH C_STATE=$R_STATE C_PRIMARY=$R_PRIMARY C_STOPPED_AT=$R_STOPPED_AT V_CLUSTER=$R_CLUSTER
+    C_TEXT=$TEXT C_EPOCH=$R_EPOCH C_STATE=$R_STATE C_PRIMARY=$R_PRIMARY V_CLUSTER=$R_CLUSTER
+    C_TARGET=$R_TARGET C_STOPPED_AT=$R_STOPPED_AT C_TIMELINE=$R_TIMELINE
   fi
   record_load "$RECORD"
   loaded=$?
@@ -296,6 +298,10 @@ stop_was_announced() {
 # follows_stop: whether the shared record, in R_*, comes after the stop that this pod
 # announced. A target that ends a handover from its copy may speak of an earlier one.
 follows_stop() {
+  # The announcement was kept and did not get out: the handover still waits for it.
+  if [ "$R_STATE:$R_TARGET:$R_STOPPED_AT" = "handover:$C_TARGET:" ] && [ "$R_EPOCH" = "$(handover_began)" ]; then
+    return 0
+  fi
   if [ -n "$R_SETTLES" ] && [ "$R_PRIMARY" = "$ORDINAL" ]; then
     [ "$R_SETTLES" = "$(handover_began)" ]
   else
@@ -309,15 +315,14 @@ handover_began() {
   if [ -n "$C_STOPPED_AT" ]; then printf '%s' "$((C_EPOCH - 1))"; else printf '%s' "$C_EPOCH"; fi
 }
 
-# observe_copy: the shared record is missing, unreadable or older than this pod's copy. A
-# steady copy is published again: the newest one of all pods wins. What the copy shows of a
-# change of roles may be over by now, so only a pod that knows how it ended says so.
+# observe_copy: the shared record is missing, unreadable or older than this pod's copy. The
+# copy is published again: the newest one of all pods wins. A handover that it shows may be
+# over by now, so only a pod that knows how it ended says so.
 observe_copy() {
   record_parse "$C_TEXT" || return
   observed lost "$C_TEXT"
   case $C_STATE in
-    steady) publish_copy ;;
-    maintenance) [ "$C_PRIMARY" != "$ORDINAL" ] || publish_copy ;;
+    steady | maintenance) publish_copy ;;
     handover)
       if [ "$V_TARGET" = "$ORDINAL" ]; then
         publish record_resolve

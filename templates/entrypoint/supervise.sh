@@ -246,7 +246,6 @@ hand_back() {
   local predecessor=${V_CLEAN##*,}
   [ "$V_STATE" = steady ] && [ "$V_PRIMARY" = "$ORDINAL" ] && [ -n "$V_TIMELINE" ] && [[ $predecessor == *@* ]] || return 1
   say "this pod cannot be promoted, see above: giving the role back to pod ${predecessor%@*}"
-  as_postgres rm -f "$PROMOTION"
   record_hand_back "${predecessor%@*}"
 }
 

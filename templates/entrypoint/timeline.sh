@@ -7,9 +7,6 @@
 # knows nothing of. Such a placeholder names no parent timeline, so no server takes it
 # for a part of its own history.
 
-# The number that a promotion was begun for.
-PROMOTION=$VOLUME/.voodu-promotion
-
 # own_timeline: the timeline that this pod's data are on. After a promotion the last
 # checkpoint can still be of the one before.
 own_timeline() {
@@ -73,34 +70,37 @@ claim_timeline() {
     record_change "timeline=$((newest + 1))" || retry "could not write the record"
     return 1
   fi
-  if ! { place_histories "$V_TIMELINE" && printf '%s\n' "$V_TIMELINE" | install_file "$PROMOTION" 0600 && sync "$VOLUME"; }; then
-    return 2
-  fi
+  place_histories "$V_TIMELINE" || return 2
 }
 
-# repeat_promotion: a crash inside a promotion can leave data that look like a primary's
-# and continue on the old timeline, under the number of the old primary's WAL. They are
-# promoted again.
+# repeat_promotion: postgres removes standby.signal before the new timeline's first record
+# is on disk (StartupXLOG). A crash in between leaves data that look like a primary's and
+# would go on with the old timeline's number; pg_control still says that they were in
+# recovery. They are a standby's, and are promoted again.
 repeat_promotion() {
-  read_file "$PROMOTION" || return 0
-  [[ $TEXT =~ ^[123456789][0123456789]{0,8}$'\n'$ ]] && [ "$SHAPE" = primary ] || return 0
-  [ "$(own_timeline)" -lt "${TEXT%$'\n'}" ] || return 0
-  say "the promotion of this pod was interrupted: promoting it again"
-  install_file "$PGDATA/standby.signal" 0600 </dev/null && sync "$PGDATA" && SHAPE=standby
+  [ "$SHAPE" = primary ] || return 0
+  case $(control 'Database cluster state') in
+    'in archive recovery' | 'shut down in recovery') ;;
+    *) return 0 ;;
+  esac
+  say "this pod's promotion was interrupted before its new timeline began"
+  { install_file "$PGDATA/standby.signal" 0600 </dev/null && sync "$PGDATA"; } || die "cannot write in $PGDATA"
+  SHAPE=standby
 }
 
-# raise_timeline: a number that this pod's data are on was given, whatever the record says.
+# raise_timeline: a number that this pod's data are on was given, and so was the one in its
+# copy, whatever the record says that was published after a loss.
 raise_timeline() {
   local mine
   [ -n "$V_TIMELINE" ] && [[ $SHAPE =~ ^(primary|standby)$ ]] || return 0
   mine=$(own_timeline)
+  [ "$mine" -ge "${C_TIMELINE:-0}" ] || mine=$C_TIMELINE
   [ "$mine" -le "$V_TIMELINE" ] || { record_change "timeline=$mine" && observe; }
 }
 
 # keep_timeline: the new primary's number is the highest that was given.
 keep_timeline() {
   local mine
-  as_postgres rm -f "$PROMOTION"
   [ -n "$V_TIMELINE" ] || return 0
   mine=$(local_sql <<<"SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int" 2>/dev/null)
   [[ $mine =~ ^[0123456789]+$ ]] || return 0

@@ -161,12 +161,28 @@ fn an_old_primary_that_announced_its_stop_waits_for_the_target() {
 }
 
 #[test]
-fn only_the_recorded_primary_publishes_a_maintenance() {
+fn a_maintenance_is_published_by_anybody() {
     let maintenance = || steady(8, "").replace("steady", "maintenance");
-    Case::new(0, maintenance()).leads_to("ours 8 0 maintenance", &maintenance());
-    Case::new(1, maintenance())
-        .shape("standby")
-        .leads_to("lost 8 0 maintenance", "");
+    for (ordinal, shape) in [(0, "primary"), (1, "standby")] {
+        Case::new(ordinal, maintenance())
+            .shape(shape)
+            .leads_to("ours 8 0 maintenance", &maintenance());
+    }
+}
+
+#[test]
+fn an_announcement_that_did_not_get_out_is_made_again() {
+    let stopped = handover(9, 1, "stopped_at=0/0\n");
+    let waiting = handover(8, 1, "");
+    Case::new(0, stopped.clone())
+        .shared(waiting.clone())
+        .leads_to("ours 8 0 handover", &waiting);
+    // One to another pod, or of another epoch, is no answer.
+    for other in [handover(8, 2, ""), handover(7, 1, "")] {
+        Case::new(0, stopped.clone())
+            .shared(other.clone())
+            .leads_to("lost 9 0 handover", &other);
+    }
 }
 
 #[test]

@@ -27,6 +27,31 @@ exit 1";
 const LIMIT: Duration = Duration::from_secs(8);
 
 impl Handover<'_> {
+    /// What a pod keeps as its copy of the record, when it keeps one of this cluster.
+    pub(super) fn copy_of_record(&self, pod: Ordinal) -> Option<TopologyRecord> {
+        let cluster = self.members.cluster;
+        let volume = cluster.reference.data_volume(pod);
+        if !self.members.docker.has_volume(&volume) {
+            return None;
+        }
+        let mount = format!("{volume}:{VOLUME}:ro");
+        let run = [
+            "run",
+            "--rm",
+            "--pull=never",
+            "--network=none",
+            "--user=postgres",
+            "--entrypoint=cat",
+            "--volume",
+            &mount,
+            &cluster.deployed.image,
+            COPY,
+        ];
+        let invocation = Invocation::docker(run).limit(LIMIT.min(self.journal.left()));
+        let copy: TopologyRecord = self.members.docker.ask(&invocation).ok()?.parse().ok()?;
+        (copy.cluster == cluster.deployed.cluster_id).then_some(copy)
+    }
+
     /// Tells a pod whose container was made to stop who the primary is now. One without a volume
     /// has no data that could be started.
     pub(super) fn inform(&self, pod: Ordinal, record: &TopologyRecord) {

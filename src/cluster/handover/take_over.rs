@@ -34,11 +34,15 @@ impl Handover<'_> {
                 }
                 // It was up once more and took its role back.
                 State::Steady if record.primary == old => Some(record.handover(self.wish.target)),
-                _ => record.taken_over(),
+                _ => record.taken_over(self.highest_timeline()),
             };
             let Some(next) = next else {
                 break;
             };
+            if next.primary == self.wish.target {
+                // Before anybody else acts on it: by an older copy the old primary would start.
+                self.inform(old, &record.announced());
+            }
             let change = self.writer.replace(Some(&record), &next)?;
             if change == Change::Done && next.primary == self.wish.target {
                 let target = self.wish.target;
