@@ -11,6 +11,7 @@ pub(crate) mod handover;
 pub(crate) mod health;
 pub(crate) mod heartbeat;
 pub(crate) mod lease;
+pub(crate) mod maintenance;
 pub(crate) mod members;
 pub(crate) mod passfile;
 pub(crate) mod proof;

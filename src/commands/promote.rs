@@ -209,7 +209,7 @@ impl Args {
         let members = handover.members;
         let old = match plan.way {
             Way::Finish => self.diverged(members, &followers),
-            Way::Establish => Vec::new(),
+            Way::Establish | Way::EndMaintenance => Vec::new(),
             _ => {
                 let old = old.filter(|_| !left_cleanly).into_iter();
                 old.map(|old| self.what_is_left(members, old)).collect()

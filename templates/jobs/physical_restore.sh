@@ -94,6 +94,9 @@ failed() { is_file "$BACKUPS/.restore-failed" && [ "$(head -n 1 "$BACKUPS/.resto
 # failed_for_good: the pods gave up, and the request is gone while they stay stopped.
 failed_for_good() { failed && is_absent "$BACKUPS/.restore" && grep -qx 'state=maintenance' "$BACKUPS/.topology"; }
 
+# counts: the pods leave the epoch of the maintenance when the restored data are in force.
+counts() { is_file "$BACKUPS/.restored" && grep -qx "epoch=$EPOCH" "$BACKUPS/.restored"; }
+
 restore() {
   UNFINISHED+=("$BACKUPS/$TAR" "$BACKUPS/$REQUEST")
   say "restore: $NAME → cluster $CLUSTER, pod $PRIMARY first (container $CONTAINER)"
@@ -114,6 +117,7 @@ restore() {
   if failed; then
     give_up "the cluster goes on with the data that it had"
   fi
+  counts || fail "the restore was taken back before it replaced anything; the cluster goes on with the data that it had"
   say "postgres $CLUSTER: $NAME restored (${SECONDS}s); the standbys copy the primary now: vd pg:info $CLUSTER"
 }
 

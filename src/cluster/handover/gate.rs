@@ -58,6 +58,8 @@ pub(crate) enum Way {
     TakeOver { why: String, lost: Option<u64> },
     /// No record says who is primary.
     Establish,
+    /// A restore that replaced nothing yet is taken back.
+    EndMaintenance,
 }
 
 /// A way, and what the operator should know of the pods that have no part in it.
@@ -72,7 +74,7 @@ pub(crate) struct Plan {
 pub(crate) fn plan(facts: Facts<'_>, wish: &Wish) -> Result<Plan> {
     let way = facts.way(wish)?;
     let notes = match way {
-        Way::Finish | Way::Resume | Way::Establish => Vec::new(),
+        Way::Finish | Way::Resume | Way::Establish | Way::EndMaintenance => Vec::new(),
         Way::HandOver { .. } => facts.notes(wish),
         Way::TakeOver { .. } => [facts.notes(wish), facts.passed_over(wish)].concat(),
     };
@@ -94,7 +96,8 @@ impl<'a> Facts<'a> {
             return self.establish(wish);
         };
         match &record.state {
-            State::Maintenance => return Err(self.in_maintenance()),
+            State::Maintenance if wish.force => return self.end_maintenance(wish),
+            State::Maintenance => return Err(self.in_maintenance(wish)),
             State::Handover { target, .. } if *target == wish.target => return Ok(Way::Resume),
             State::Handover { target, .. } => {
                 self.check_abandoned(record.primary, *target, wish)?;
@@ -157,14 +160,23 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn in_maintenance(self) -> Refusal {
+    fn in_maintenance(self, wish: &Wish) -> Refusal {
+        let (cluster, target) = (self.cluster, wish.target);
         Refusal::new(
+            format!("{cluster}: postgres is stopped on all pods for a restore"),
             format!(
-                "{}: postgres is stopped on all pods for a restore",
-                self.cluster
+                "wait until it is over; its container's log says how far it is. To take it back and go on with the data of pod {target}: vd pg:promote {cluster} --replica {target} --force"
             ),
-            "wait until it is over; its container's log says how far it is",
         )
+    }
+
+    /// The pods wait for the restore, and their servers are down.
+    fn end_maintenance(self, wish: &Wish) -> Result<Way> {
+        self.check_scripts()?;
+        match self.survey.pod(wish.target) {
+            Some(pod) if pod.state != Container::Running => Err(not_running(pod)),
+            _ => Ok(Way::EndMaintenance),
+        }
     }
 
     /// A handover to another pod is given up only when neither of its pods acts any more.

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::handover::gate::{Plan, Way, Wish};
 use crate::cluster::handover::journal::Journal;
+use crate::cluster::maintenance::Maintenance;
 use crate::cluster::members::Members;
 use crate::cluster::record_write::{Change, RecordWriter};
 use crate::cluster::survey::Survey;
@@ -66,7 +67,15 @@ impl Handover<'_> {
                 self.take_over(&begun)
             }
             (Way::Establish, _) => self.establish(),
-            (Way::Finish | Way::HandOver { .. } | Way::Resume | Way::TakeOver { .. }, _) => Ok(()),
+            (Way::EndMaintenance, Some(record)) => self.end_maintenance(record),
+            (
+                Way::Finish
+                | Way::HandOver { .. }
+                | Way::Resume
+                | Way::TakeOver { .. }
+                | Way::EndMaintenance,
+                _,
+            ) => Ok(()),
         }
     }
 
@@ -131,14 +140,39 @@ impl Handover<'_> {
         }
     }
 
-    /// Every pod waits for somebody to say who is primary.
+    /// The restore that the pods were asked for replaced nothing yet.
+    fn end_maintenance(&self, record: &TopologyRecord) -> anyhow::Result<()> {
+        let (primary, target) = (record.primary, self.wish.target);
+        let maintenance = Maintenance {
+            members: self.members,
+            writer: self.writer,
+            record,
+        };
+        if primary == target {
+            maintenance.take_back()?;
+        } else {
+            self.fence(primary)?;
+            maintenance.succeed(target, self.highest_timeline())?;
+        }
+        self.journal.note(format!(
+            "the restore was taken back; recorded that pod {target} is the primary"
+        ));
+        Ok(())
+    }
+
+    /// No record can be acted on, and no pod writes.
     fn establish(&self) -> anyhow::Result<()> {
-        let target = self.wish.target;
+        let (cluster, target) = (self.members.cluster, self.wish.target);
         let container = self.members.container(target);
+        let others = Ordinal::all(cluster.deployed.replicas).filter(|pod| *pod != target);
+        let others: Vec<_> = others.map(|pod| (pod, self.copy_of_record(pod))).collect();
+        let own = self.copy_of_record(target);
         let question = [
             "sh",
             "-c",
-            "test -s \"$PGDATA/PG_VERSION\" && test -e \"$PGDATA/standby.signal\"",
+            "test -s \"$PGDATA/PG_VERSION\" && { [ -n \"$1\" ] || test -e \"$PGDATA/standby.signal\"; }",
+            "sh",
+            if own.is_some() { "knows" } else { "" },
         ];
         if !self.members.docker.succeeds(&container, &question)? {
             return Err(Refusal::new(
@@ -147,9 +181,21 @@ impl Handover<'_> {
             )
             .into());
         }
-        let cluster_id = self.members.cluster.deployed.cluster_id.clone();
-        let first = TopologyRecord::first(cluster_id, target, self.highest_timeline());
-        match self.writer.replace(None, &first)? {
+        for (pod, copy) in &others {
+            if copy.as_ref().is_some_and(|copy| copy.primary == *pod) {
+                self.fence(*pod)?;
+            }
+        }
+        let copies = others.iter().filter_map(|(_, copy)| copy.clone());
+        let copies: Vec<_> = copies.chain(own).collect();
+        let cluster_id = cluster.deployed.cluster_id.clone();
+        let next = TopologyRecord::overruled(cluster_id, target, &copies, self.highest_timeline());
+        for (pod, copy) in &others {
+            if copy.is_some() {
+                self.inform(*pod, &next);
+            }
+        }
+        match self.writer.replace(None, &next)? {
             Change::Done => {
                 self.journal
                     .note(format!("recorded that pod {target} is the primary"));

@@ -76,6 +76,11 @@ impl Report<'_> {
         });
         let why = match &self.plan.way {
             Way::Finish => return format!("pod {target} is already the primary of {cluster}"),
+            Way::EndMaintenance => {
+                return format!(
+                    "pod {target} is the primary of {cluster}: the restore was taken back before it replaced anything"
+                );
+            }
             Way::Establish => {
                 return format!("pod {target} is recorded as the primary of {cluster}");
             }
@@ -155,6 +160,9 @@ pub(crate) fn outlook(
             }
         ),
         Way::Establish => format!("pod {target} would be recorded as the primary of {cluster}"),
+        Way::EndMaintenance => format!(
+            "the restore would be taken back, and pod {target} would be the primary of {cluster}"
+        ),
     }];
     lines.extend(
         facts

@@ -2,6 +2,9 @@
 
 use crate::backups::catalog::{Backup, Catalog, Status};
 use crate::backups::containers::{self, Job, JobState, Role};
+use crate::cluster::Cluster;
+use crate::cluster::maintenance::Maintenance;
+use crate::cluster::members::Members;
 use crate::commands::args::{ReplyArgs, count};
 use crate::context::Context;
 use crate::docker::engine::Docker;
@@ -10,12 +13,16 @@ use crate::model::backup_name::BackupName;
 use crate::model::job_ref::JobRef;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
+use crate::model::topology_record::State;
 use crate::output::Reply;
 
 /// Stop captures, or a restore, that are under way
 ///
 /// Stops all of a cluster's captures, or what is named. Nothing of a stopped capture is kept, and a
 /// stopped restore changes nothing; the database notices only that a session ended.
+///
+/// A physical restore that the pods already carry out is taken back as long as the old data are
+/// there: the pods go on with them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,10 +48,12 @@ impl Args {
         let docker = context.docker();
         let name = match self.job {
             Some(JobRef::Restore(id)) => {
-                return self.cancel_job(Role::Restore, id.number(), docker);
+                let cluster = Cluster::load(&*session.controller, &self.cluster);
+                return self.cancel_restore(id.number(), cluster.ok(), context);
             }
             Some(JobRef::Physical(id)) => {
-                return self.cancel_job(Role::Physical, id.number(), docker);
+                let line = self.cancel_job(Role::Physical, id.number(), docker)?;
+                return Reply::dispatch(line, []);
             }
             Some(JobRef::Capture(name)) => Some(name),
             None => None,
@@ -72,7 +81,7 @@ impl Args {
     }
 
     /// Its own last line says what became of it.
-    fn cancel_job(&self, role: Role, number: u32, docker: Docker<'_>) -> anyhow::Result<Reply> {
+    fn cancel_job(&self, role: Role, number: u32, docker: Docker<'_>) -> anyhow::Result<String> {
         let cluster = &self.cluster;
         let job = containers::numbered(docker, cluster, role, number)?;
         let container = &job.container;
@@ -86,7 +95,43 @@ impl Args {
         containers::stop(docker, &[&job])?;
         let said = log(docker, container)?;
         let last = said.trim_end().lines().last().unwrap_or_default();
-        Reply::dispatch(format!("postgres {cluster}: {container}: {last}"), [])
+        Ok(format!("postgres {cluster}: {container}: {last}"))
+    }
+
+    /// The pods carry a physical restore out by themselves, whether its container still runs or not.
+    fn cancel_restore(
+        &self,
+        number: u32,
+        cluster: Option<Cluster>,
+        context: &Context<'_>,
+    ) -> anyhow::Result<Reply> {
+        let docker = context.docker();
+        let stopped = self.cancel_job(Role::Restore, number, docker);
+        let Some(mut cluster) = cluster else {
+            return Reply::dispatch(stopped?, []);
+        };
+        // The job may have asked the pods only just before it was stopped.
+        cluster.reread_record()?;
+        let record = cluster.record.as_ref();
+        let Some(record) = record.filter(|record| record.state == State::Maintenance) else {
+            return Reply::dispatch(stopped?, []);
+        };
+        let members = Members {
+            cluster: &cluster,
+            docker,
+        };
+        let maintenance = Maintenance {
+            members,
+            writer: cluster.record_writer(context.random)?,
+            record,
+        };
+        maintenance.take_back()?;
+        let (reference, primary) = (&self.cluster, record.primary);
+        let stopped = stopped.map_or_else(|_| String::new(), |line| format!("{line}\n"));
+        let message = format!(
+            "{stopped}postgres {reference}: the restore was taken back, and pod {primary} starts again with the data that it had (vd pg:info {reference} shows when)"
+        );
+        Reply::dispatch(message, [])
     }
 
     fn named<'a>(&self, name: Option<BackupName>, catalog: &'a Catalog) -> Result<Vec<&'a Job>> {

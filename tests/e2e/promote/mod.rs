@@ -3,7 +3,9 @@
 
 mod faults;
 mod forced;
+mod histories;
 mod planned;
+mod stuck;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

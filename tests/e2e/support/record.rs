@@ -42,8 +42,9 @@ impl Cluster {
         let epoch: u64 = field(&record, "epoch=").parse().expect("an epoch");
         let cluster = field(&record, "cluster=");
         let next = epoch + 1;
+        let timeline = timeline(&record);
         self.write_record(&format!(
-            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=steady\n{lines}"
+            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=steady\n{timeline}{lines}"
         ));
     }
 
@@ -53,8 +54,9 @@ impl Cluster {
         let epoch: u64 = field(&record, "epoch=").parse().expect("an epoch");
         let (cluster, primary) = (field(&record, "cluster="), field(&record, "primary="));
         let next = epoch + 1;
+        let timeline = timeline(&record);
         self.write_record(&format!(
-            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=handover\ntarget={target}\n"
+            "cluster={cluster}\nepoch={next}\nprimary={primary}\nstate=handover\ntarget={target}\n{timeline}"
         ));
     }
 
@@ -72,6 +74,12 @@ impl Cluster {
     pub fn ask_to_rejoin(&self, ordinal: u16) {
         self.move_record_with(self.primary(), &format!("rejoin={ordinal}\n"));
     }
+}
+
+/// The line of the highest timeline; none in format 1.
+fn timeline(record: &str) -> String {
+    let line = record.lines().find(|line| line.starts_with("timeline="));
+    line.map_or_else(String::new, |line| format!("{line}\n"))
 }
 
 /// The value of a record's line.

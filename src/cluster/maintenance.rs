@@ -1,0 +1,125 @@
+//! The way out of a maintenance whose restore replaced nothing yet: the request is taken back, and
+//! the pods go on with the data that they have.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::cluster::members::Members;
+use crate::cluster::record_write::{Change, RecordWriter};
+use crate::docker::invocation::Invocation;
+use crate::model::ordinal::Ordinal;
+use crate::model::refusal::Refusal;
+use crate::model::topology_record::TopologyRecord;
+
+/// What the restored pod's script looks for (`REQUEST` in `restore.sh`). It counts only with the
+/// epoch of its maintenance, and holds verifiers.
+const REQUEST: &str = ".restore";
+const VOLUME: &str = "/var/lib/postgresql/data";
+/// The script's marks in that pod's volume: `CLONE_SENTINEL` while the old data are gone.
+const OLD_DATA_ARE_GONE: &str = "/var/lib/postgresql/data/.voodu-clone";
+/// A container has to be started for it.
+const LIMIT: Duration = Duration::from_secs(8);
+
+/// A restore that the pods were asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Maintenance<'a> {
+    pub(crate) members: Members<'a>,
+    pub(crate) writer: RecordWriter<'a>,
+    pub(crate) record: &'a TopologyRecord,
+}
+
+impl Maintenance<'_> {
+    /// Ends the maintenance with the primary that there was. Its pod puts back what it had begun to
+    /// replace.
+    pub(crate) fn take_back(&self) -> anyhow::Result<()> {
+        let primary = self.record.primary;
+        if self.old_data_are_gone(primary) {
+            let cluster = &self.members.cluster.reference;
+            return Err(Refusal::new(
+                format!("pod {primary} has already removed its old data to make room for the backup, so the restore cannot be taken back"),
+                format!("wait until it is over, which docker logs {} shows; or go on with a standby's data: vd pg:promote {cluster} --replica <ordinal> --force", self.members.container(primary)),
+            )
+            .into());
+        }
+        self.end(&self.record.steady())
+    }
+
+    /// Ends the maintenance with a standby as the primary. The pod that was to be restored must not
+    /// run any more.
+    pub(crate) fn succeed(&self, target: Ordinal, known: u32) -> anyhow::Result<()> {
+        let container = self.members.container(target);
+        let question = [
+            "sh",
+            "-c",
+            "test -s \"$PGDATA/PG_VERSION\" && test -e \"$PGDATA/standby.signal\"",
+        ];
+        if !self.members.docker.succeeds(&container, &question)? {
+            return Err(Refusal::new(
+                format!("pod {container} does not hold the data of a standby"),
+                format!("see what it waits for: docker logs {container}"),
+            )
+            .into());
+        }
+        let handover = self.record.clone().with_timeline(known).handover(target);
+        let next = handover.taken_over(known);
+        // Outside a handover there is none.
+        self.end(&next.unwrap_or_else(|| self.record.steady()))
+    }
+
+    fn end(&self, next: &TopologyRecord) -> anyhow::Result<()> {
+        match self.writer.replace(Some(self.record), next)? {
+            Change::Done => {
+                fs::remove_file(self.writer.backups_dir.join(REQUEST)).ok();
+                Ok(())
+            }
+            Change::Overtaken(_) => Err(Refusal::new(
+                "the restore has just come to its end",
+                format!("see how: vd pg:info {}", self.members.cluster.reference),
+            )
+            .into()),
+        }
+    }
+
+    /// Whether only the restore can give that pod data again.
+    fn old_data_are_gone(&self, pod: Ordinal) -> bool {
+        let cluster = self.members.cluster;
+        let volume = cluster.reference.data_volume(pod);
+        if !self.members.docker.has_volume(&volume) {
+            return false;
+        }
+        let mount = format!("{volume}:{VOLUME}:ro");
+        let run = [
+            "run",
+            "--rm",
+            "--pull=never",
+            "--network=none",
+            "--entrypoint=test",
+            "--volume",
+            &mount,
+            &cluster.deployed.image,
+            "!",
+            "-e",
+            OLD_DATA_ARE_GONE,
+        ];
+        let answer = self
+            .members
+            .docker
+            .ask(&Invocation::docker(run).limit(LIMIT));
+        // What cannot be looked at is not known to be there.
+        answer.is_err()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pods_script_uses_the_same_names() {
+        let restore = include_str!("../../templates/entrypoint/restore.sh");
+        assert!(restore.contains(&format!("\nREQUEST=$BACKUPS/{REQUEST}\n")));
+        let preamble = include_str!("../../templates/entrypoint/preamble.sh");
+        let name = OLD_DATA_ARE_GONE.strip_prefix(VOLUME).unwrap();
+        assert!(preamble.contains(&format!("\nCLONE_SENTINEL=$VOLUME{name}\n")));
+    }
+}
