@@ -86,6 +86,16 @@ fn our_volumes(cluster: &ResourceRef, backups_root: &Path) -> Vec<(&'static str,
     files.chain(std::iter::once(backups)).collect()
 }
 
+/// Where something of ours lies.
+fn places() -> impl Iterator<Item = &'static str> {
+    let files = assets::FILES.iter().map(|(_, path)| *path);
+    files.chain([BACKUPS, DATA])
+}
+
+fn is_below(path: &str, directory: &str) -> bool {
+    path != directory && Path::new(path).starts_with(directory)
+}
+
 fn is_ours(destination: &str) -> bool {
     destination == BACKUPS || assets::FILES.iter().any(|(_, path)| *path == destination)
 }
@@ -181,6 +191,24 @@ fn take(name: &str, destination: &str, taken: &mut Vec<String>) -> Result<()> {
     if Path::new(destination).starts_with(DATA) || destination == "/" {
         return Err(Refusal::new(
             format!("{name}: {DATA} is each pod's own data, and nothing else may lie on it"),
+            "mount it at another path",
+        ));
+    }
+    if let Some(inside) = places().find(|ours| is_below(ours, destination)) {
+        return Err(Refusal::new(
+            format!(
+                "{name}: {} would lie over {inside}, which the plugin mounts in there: docker makes the place for it in what you mount, or starts nothing where that is read-only",
+                excerpt(destination)
+            ),
+            format!(
+                "mount single files into the directory instead, as in \"/host/my.file:{}/my.file:ro\", or mount the directory at another path",
+                destination
+            ),
+        ));
+    }
+    if let Some(around) = places().find(|ours| is_below(destination, ours)) {
+        return Err(Refusal::new(
+            format!("{name}: {around} is the plugin's own, and nothing else may lie in it"),
             "mount it at another path",
         ));
     }

@@ -51,6 +51,73 @@ fn claims_merge_by_name() {
     );
 }
 
+/// Docker makes the place of a mount inside the mount around it: an empty file of ours in the
+/// operator's directory, or a container that never starts where that is read-only.
+#[test]
+fn what_lies_over_a_mount_of_ours_is_refused_with_the_way_to_do_it() {
+    for place in [
+        "/docker-entrypoint-initdb.d",
+        "/docker-entrypoint-initdb.d/",
+        "/x/../docker-entrypoint-initdb.d/.",
+        "//docker-entrypoint-initdb.d",
+        "/etc/postgresql",
+        "/etc",
+        "/usr/local/bin",
+        "/usr",
+        "/var/lib/postgresql",
+        "/var",
+    ] {
+        for options in ["", ":ro", ":rw"] {
+            let text = format!("/srv/scripts:{place}{options}");
+            let refusal = merge(&json!({"volumes": [text]})).err().unwrap();
+            assert!(
+                refusal.to_string().contains("would lie over "),
+                "{text}: {refusal}"
+            );
+            let directory = normalised(place);
+            assert!(
+                refusal.next().contains(&format!(":{directory}/my.file:ro")),
+                "{}",
+                refusal.next()
+            );
+        }
+        let claim = json!({"volume_claim": {"_labels": ["a"], "mount_path": place}});
+        assert!(
+            merge(&claim)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("would lie over "),
+            "{place}"
+        );
+    }
+    for inside in [
+        "/backups/offsite",
+        "/backups/.topology",
+        "/usr/local/bin/voodu-postgres-entrypoint/x",
+    ] {
+        let refusal = merge(&json!({"volumes": [format!("/srv/x:{inside}")]}))
+            .err()
+            .unwrap();
+        assert!(
+            refusal.to_string().contains("is the plugin's own"),
+            "{inside}: {refusal}"
+        );
+    }
+    for beside in [
+        "/docker-entrypoint-initdb.d/10-roles.sql",
+        "/etc/postgresql/my.conf",
+        "/usr/local/bin/my-tool",
+        "/var/lib/postgresql/tablespaces",
+        "/backups-offsite",
+    ] {
+        assert!(
+            merge(&json!({"volumes": [format!("/srv/x:{beside}:ro")]})).is_ok(),
+            "{beside}"
+        );
+    }
+}
+
 #[test]
 fn what_docker_or_the_data_cannot_bear_is_refused() {
     for (operators, path) in [
