@@ -6,8 +6,38 @@
 # committed lies in a directory that a later boot wipes.
 act_first_boot() {
   say "first boot: initialising an empty volume"
+  first_boot_settings
+  until initialise; do
+    [ "${#FIRST_ARGS[@]}" != 0 ] ||
+      die "the first initialisation failed with exit code $CODE, see above; it starts over at the next boot"
+    say "the first initialisation failed with exit code $CODE, see above; trying it without the block's settings"
+    FIRST_ARGS=()
+  done
+  stop_server
+  as_postgres rm -f "$FIRST_CONF"
+  { wire_settings && write_runtime_conf && sync "$PGDATA" && sentinel_set "$INIT_SENTINEL" complete; } ||
+    die "cannot write the settings in $PGDATA"
+}
+
+FIRST_CONF=$VOLUME/.voodu-first-boot.conf
+
+# first_boot_settings: the temporary server that runs the init scripts gets the
+# mounted settings as every later one does: an extension may have to be preloaded.
+# The file that initdb writes does not know of them yet, so another one reads
+# both. No standby confirms a commit yet, and the scripts write. Leaves the
+# options in FIRST_ARGS.
+first_boot_settings() {
+  FIRST_ARGS=()
+  printf "include_if_exists '%s'\ninclude_dir '%s'\n" "$PGDATA/postgresql.conf" "$CONF_DIRECTORY" |
+    install_file "$FIRST_CONF" 0600 || die "cannot write in $VOLUME"
+  FIRST_ARGS=(-c "config_file=$FIRST_CONF" -c synchronous_standby_names= -c default_transaction_read_only=off)
+}
+
+# initialise: returns 1 when the image's entrypoint did not come to its end.
+initialise() {
   { sentinel_set "$INIT_SENTINEL" && data_wipe; } || die "cannot prepare $PGDATA"
-  VOODU_SESSION_OPTIONS=$(options_of superuser) docker-entrypoint.sh postgres -c listen_addresses= -c password_encryption=scram-sha-256 &
+  VOODU_SESSION_OPTIONS=$(options_of superuser) docker-entrypoint.sh postgres -c listen_addresses= \
+    -c password_encryption=scram-sha-256 "${FIRST_ARGS[@]}" &
   CHILD=$!
   # The image's entrypoint ends by becoming the server, with the same process
   # id; the temporary server of its init scripts has another one.
@@ -15,13 +45,11 @@ act_first_boot() {
     tick
     if ! child_runs; then
       child_ended
-      die "the first initialisation failed with exit code $CODE, see above; it starts over at the next boot"
+      [ -z "$STOPPING" ] || exit 143
+      return 1
     fi
     [ -z "$STOPPING" ] || exit 143
   done
-  stop_server
-  { wire_settings && write_runtime_conf && sync "$PGDATA" && sentinel_set "$INIT_SENTINEL" complete; } ||
-    die "cannot write the settings in $PGDATA"
 }
 
 # act_finish_first_boot: makes the new database the cluster's, unless pods show

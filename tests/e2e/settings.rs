@@ -66,3 +66,49 @@ fn postgres_reads_every_value_as_the_block_has_it() {
     let read = "SELECT current_setting('seq_page_cost'), current_setting('random_page_cost'), current_setting('work_mem'), current_setting('autovacuum')";
     assert_eq!(cluster.sql(0, read), "1e-07|1.1|64MB|off");
 }
+
+/// An extension that has to be preloaded can be used by an init script.
+#[test]
+fn the_settings_hold_while_init_scripts_run() {
+    let script = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("10-extension.sql");
+    let text = "CREATE EXTENSION pg_stat_statements;
+        SELECT count(*) FROM pg_stat_statements;
+        CREATE TABLE seen AS SELECT current_setting('work_mem') AS work_mem, current_setting('wal_log_hints') AS hints;\n";
+    std::fs::write(&script, text).unwrap();
+    let with = |settings: &str| {
+        let script = script.display();
+        let volume = format!("{script}:/docker-entrypoint-initdb.d/10-extension.sql:ro");
+        Cluster::new(Plan {
+            replicas: 1,
+            block: format!("volumes = [\"{volume}\"]\npg_config = {{\n{settings}}}"),
+            ..Plan::default()
+        })
+    };
+    // Nobody could confirm the script's commits, and nobody could write, if these held as well.
+    let Some(cluster) = with(
+        "shared_preload_libraries = \"pg_stat_statements\"\nwork_mem = \"7MB\"\n \
+         synchronous_standby_names = \"nobody\"\ndefault_transaction_read_only = true\n",
+    ) else {
+        return;
+    };
+    cluster.apply();
+    cluster.wait_until_primary(0);
+    assert_eq!(cluster.sql(0, "SELECT * FROM seen"), "7MB|on");
+    assert!(
+        !cluster.log(0).contains("trying it without"),
+        "{}",
+        cluster.log(0)
+    );
+}
+
+#[test]
+fn settings_that_keep_the_server_from_starting_do_not_keep_a_cluster_from_its_first_boot() {
+    let Some(cluster) = Cluster::up(Plan {
+        replicas: 1,
+        block: "pg_config = {\nshared_preload_libraries = \"no_such_library\"\n}".to_owned(),
+        ..Plan::default()
+    }) else {
+        return;
+    };
+    cluster.wait_for_log(0, &["trying it without the block's settings"]);
+}
