@@ -39,8 +39,13 @@ const CONNECTING: Duration = Duration::from_secs(15);
 
 const REDIRECTS: u32 = 5;
 
-/// What stays free on the disk, which a database may share.
-const RESERVE: u64 = 64 * 1024 * 1024;
+/// What stays free on the disk, which a database may share: a twentieth of it, but enough for four
+/// WAL segments, and no more than the WAL of two rounds of checkpoints (`max_wal_size`, 1 GB).
+fn reserve(disk: u64) -> u64 {
+    const LEAST: u64 = 64 * 1024 * 1024;
+    const MOST: u64 = 2 * 1024 * 1024 * 1024;
+    (disk / 20).clamp(LEAST, MOST)
+}
 
 /// How often the progress is told.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -216,7 +221,8 @@ impl Pace {
 pub(crate) fn room(file: &File) -> anyhow::Result<u64> {
     let stat = rustix::fs::fstatvfs(file).context("ask for the free space of /backups")?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    Ok(free.saturating_sub(RESERVE))
+    let disk = stat.f_blocks.saturating_mul(stat.f_frsize);
+    Ok(free.saturating_sub(reserve(disk)))
 }
 
 fn left(room: u64) -> String {

@@ -292,3 +292,16 @@ fn a_server_that_drips_is_too_slow() {
     assert!(pace.holds(at(119), LEAST), "nor is the second one");
     assert!(!pace.holds(at(121), 2 * LEAST - 1));
 }
+
+#[test]
+fn what_stays_free_grows_with_the_disk() {
+    let (mb, gb) = (1024 * 1024, 1024 * 1024 * 1024);
+    for (disk, expected) in [
+        (100 * mb, 64 * mb),
+        (10 * gb, 512 * mb),
+        (40 * gb, 2 * gb),
+        (4_000 * gb, 2 * gb),
+    ] {
+        assert_eq!(reserve(disk), expected, "{disk}");
+    }
+}

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::backups::containers::{self, JobName, Role};
 use crate::backups::directory::Directory;
-use crate::backups::restores::{FILES, ended, refuse_second, sweep};
+use crate::backups::restores::{FILES, REQUEST, ended, next_id, refuse_second, sweep};
 use crate::backups::run::{Mount, Run};
 use crate::cluster::Cluster;
 use crate::cluster::record_file;
@@ -33,7 +33,6 @@ const SCRIPT: &str = concat!(
 );
 
 /// What the pods look for during maintenance.
-const REQUEST: &str = ".restore";
 
 /// Everything that was found out and wished.
 pub(crate) struct Plan<'a> {
@@ -70,7 +69,7 @@ impl Plan<'_> {
         let jobs = containers::jobs(docker, reference, Role::Restore)?;
         refuse_second(reference, &jobs)?;
         sweep(self.directory, &jobs, &lock)?;
-        let id = RestoreId::after(jobs.last().map(|job| job.number));
+        let id = next_id(self.directory, &jobs, &lock)?;
         let name = JobName {
             cluster: reference,
             role: Role::Restore,

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use crate::backups::containers::{self, JobName, Role};
 use crate::backups::directory::Directory;
 use crate::backups::restore_input::{Host, Input};
-use crate::backups::restores::{FILES, ended, refuse_second, sweep};
+use crate::backups::restores::{FILES, ended, next_id, refuse_second, sweep};
 use crate::backups::run::Run;
 use crate::cluster::Cluster;
 use crate::cluster::record_write::Random;
@@ -63,7 +63,7 @@ impl Plan<'_> {
         let jobs = containers::jobs(docker, reference, Role::Restore)?;
         refuse_second(reference, &jobs)?;
         sweep(self.directory, &jobs, &lock)?;
-        let id = RestoreId::after(jobs.last().map(|job| job.number));
+        let id = next_id(self.directory, &jobs, &lock)?;
         let name = JobName {
             cluster: reference,
             role: Role::Restore,

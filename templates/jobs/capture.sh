@@ -155,7 +155,7 @@ dump_failed() {
 # read_back FILE: reads all of it as a restore would, and leaves its checksum in
 # HASH. A list of contents alone would accept a file that was cut off.
 read_back() {
-  start pg_restore -f /dev/null "$1" 2>"$PROBLEMS"
+  start_reading "$1" "${DROP[@]}" pg_restore -f /dev/null 2>"$PROBLEMS"
   start sha256sum "$1" >/tmp/sum
   # What cannot be read needs no checksum, however long it would take.
   wait "${CHILDREN[0]}" || kill -TERM "${CHILDREN[1]}" 2>/dev/null

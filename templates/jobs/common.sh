@@ -53,6 +53,24 @@ start() {
   CHILDREN+=("$!")
 }
 
+# start_reading FILE COMMAND...: like start, which would give it an empty input.
+start_reading() {
+  local file=$1
+  shift
+  "$@" <"$file" &
+  CHILDREN+=("$!")
+}
+
+# as_postgres COMMAND...: a dump can come from anywhere, and whoever is superuser
+# in the database can put one into the backups directory. Root parses none.
+DROP=()
+if command -v gosu >/dev/null; then
+  DROP=(gosu postgres)
+elif command -v su-exec >/dev/null; then
+  DROP=(su-exec postgres)
+fi
+as_postgres() { "${DROP[@]}" "$@"; }
+
 # finish: waits for everything that was started; the last that failed decides.
 finish() {
   local child status=0

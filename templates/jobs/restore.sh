@@ -54,25 +54,8 @@ trap on_cancel INT TERM
 prepare() {
   WORK=/tmp/restore
   { mkdir -m 0711 "$WORK" && umask 022; } || refuse "there is no room for temporary files in the container"
-  DROP=()
-  if command -v gosu >/dev/null; then
-    DROP=(gosu postgres)
-  elif command -v su-exec >/dev/null; then
-    DROP=(su-exec postgres)
-  fi
   export PGHOST=127.0.0.1 PGPORT=$PORT PGUSER=$USERNAME PGDATABASE=$DATABASE PGCONNECT_TIMEOUT=10
   [ -z "$PASSWORD_FILE" ] || take_password "$BACKUPS/$PASSWORD_FILE"
-}
-
-# as_postgres COMMAND...: a dump can come from anywhere, so root parses none.
-as_postgres() { "${DROP[@]}" "$@"; }
-
-# start_reading FILE COMMAND...: like start, which would give it an empty input.
-start_reading() {
-  local file=$1
-  shift
-  "$@" <"$file" &
-  CHILDREN+=("$!")
 }
 
 # as_restore COMMAND...: in the background only, in the place of the shell there,

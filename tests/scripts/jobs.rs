@@ -14,12 +14,18 @@ if [ -e "$SANDBOX/cut" ]; then printf 'whole du' >"$2"; else printf 'whole dump'
 [ ! -e "$SANDBOX/broken" ] || { echo 'pg_dump: error: no' >&2; exit 1; }
 "#;
 
-/// Reads a file to its end, which must be there.
-const PG_RESTORE: &str = "#!/bin/bash\ngrep -q 'whole dump$' \"$3\"\n";
+/// Reads its input to the end, which must be there, and never as root: anybody's dump may be in it.
+const PG_RESTORE: &str = "#!/bin/bash\n[ \"$USER_IS\" = postgres ] && grep -q 'whole dump$'\n";
+
+const GOSU: &str = "#!/bin/bash\nUSER_IS=$1 exec \"${@:2}\"\n";
 
 /// Runs the whole job with more arguments, its directories in the sandbox.
 fn run(sandbox: &Sandbox, arguments: &[&str]) -> Output {
-    for (name, text) in [("pg_dump", PG_DUMP), ("pg_restore", PG_RESTORE)] {
+    for (name, text) in [
+        ("pg_dump", PG_DUMP),
+        ("pg_restore", PG_RESTORE),
+        ("gosu", GOSU),
+    ] {
         let name = format!("fakes/{name}");
         sandbox.write(&name, text);
         let executable = std::fs::Permissions::from_mode(0o755);
