@@ -32,8 +32,6 @@ const SCRIPT: &str = concat!(
     include_str!("../../templates/jobs/physical_restore.sh")
 );
 
-/// What the pods look for during maintenance.
-
 /// Everything that was found out and wished.
 pub(crate) struct Plan<'a> {
     pub(crate) cluster: &'a Cluster,

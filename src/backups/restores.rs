@@ -10,7 +10,7 @@ use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
 use crate::model::topology_record::State;
 
-/// What asks the pods for a restore of the whole server.
+/// What asks the pods for a restore of the whole server; they read it there.
 pub(super) const REQUEST: &str = ".restore";
 
 /// What the files of a restore begin with, in the backups directory.

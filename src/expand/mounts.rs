@@ -201,8 +201,7 @@ fn take(name: &str, destination: &str, taken: &mut Vec<String>) -> Result<()> {
                 excerpt(destination)
             ),
             format!(
-                "mount single files into the directory instead, as in \"/host/my.file:{}/my.file:ro\", or mount the directory at another path",
-                destination
+                "mount single files into the directory instead, as in \"/host/my.file:{destination}/my.file:ro\", or mount the directory at another path"
             ),
         ));
     }
