@@ -1,87 +1,290 @@
 //! What the model is asked.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 
-use crate::explore::{at_random, everything};
-use crate::steps::Actor;
-use crate::world::{Budget, World};
+use crate::explore::{Explored, Question};
+use crate::held::held_against_the_code;
+use crate::judging::Violation;
+use crate::random;
+use crate::rules::{Informs, Rules};
+use crate::world::Budget;
 
-const SMALL: Budget = Budget {
-    commits: 2,
-    crashes: 1,
-    handovers: 2,
-    forced: 1,
+pub const NONE: Budget = Budget {
+    commits: 0,
+    crashes: 0,
+    losses: 0,
+    full: 0,
+    volumes: 0,
+    gone: 0,
+    handovers: 0,
+    forced: 0,
+    rejoins: 0,
+    restores: 0,
+    handed_back: 0,
 };
 
-#[test]
-fn two_pods_in_every_order_of_events() {
-    let explored = everything(World::new(2, SMALL));
-    assert!(explored.states > 400_000, "{}", explored.states);
-    held_against_the_code(&explored.actors);
+/// The shortest way to a violation is found.
+#[track_caller]
+pub fn finds(rules: Rules, pods: u8, budget: Budget, what: Violation) -> Vec<String> {
+    let only = Some(what);
+    let question = Question {
+        rules,
+        pods,
+        budget,
+        only,
+    };
+    let Err(found) = question.answer() else {
+        panic!("{what:?} is not found");
+    };
+    println!("{:?}:\n{}", found.what, found.trail.join("\n"));
+    assert_eq!(found.what, what);
+    found.trail
 }
 
+#[track_caller]
+pub fn holds(rules: Rules, pods: u8, budget: Budget, only: Option<Violation>) -> Explored {
+    let question = Question {
+        rules,
+        pods,
+        budget,
+        only,
+    };
+    match question.answer() {
+        Ok(explored) => {
+            println!(
+                "{pods} pods: {} states, {:?}",
+                explored.states, explored.waiting
+            );
+            explored
+        }
+        Err(found) => panic!("{:?}\n{}", found.what, found.trail.join("\n")),
+    }
+}
+
+/// Without any one of the rules something happens that must never happen.
+#[test]
+fn no_rule_is_idle() {
+    let (today, two_in_a_row) = (
+        Rules::today(),
+        Budget {
+            handovers: 2,
+            ..NONE
+        },
+    );
+    let rules = Rules {
+        clean_list: false,
+        ..today
+    };
+    finds(rules, 3, two_in_a_row, Violation::Guarded);
+    let rules = Rules {
+        numbers: false,
+        ..today
+    };
+    let budget = Budget {
+        forced: 1,
+        ..two_in_a_row
+    };
+    finds(rules, 3, budget, Violation::CalledWell);
+    let rules = Rules {
+        repeats: false,
+        ..today
+    };
+    let budget = Budget {
+        crashes: 1,
+        commits: 1,
+        handovers: 1,
+        forced: 1,
+        ..NONE
+    };
+    finds(rules, 3, budget, Violation::CalledWell);
+    let lost = Budget {
+        losses: 1,
+        handovers: 1,
+        forced: 1,
+        ..NONE
+    };
+    let rules = Rules {
+        copies: false,
+        ..today
+    };
+    finds(rules, 2, lost, Violation::TwoWriters);
+    let rules = Rules {
+        informs: Informs::After,
+        ..today
+    };
+    finds(rules, 2, lost, Violation::TwoWriters);
+    let rules = Rules {
+        overrides: false,
+        ..today
+    };
+    let budget = Budget { gone: 1, ..lost };
+    finds(rules, 2, budget, Violation::NoWayOut);
+    let rules = Rules {
+        reserves: false,
+        ..today
+    };
+    let budget = Budget {
+        full: 1,
+        handovers: 1,
+        ..NONE
+    };
+    finds(rules, 2, budget, Violation::NoWriter);
+    let rules = Rules {
+        maintenance_exit: false,
+        ..today
+    };
+    let budget = Budget {
+        restores: 1,
+        losses: 1,
+        ..NONE
+    };
+    finds(rules, 2, budget, Violation::NoWayOut);
+}
+
+/// Every order of events in small worlds, and each step is held against the code.
+#[test]
+fn two_pods_in_every_order_of_events() {
+    let one = Budget {
+        commits: 1,
+        handovers: 1,
+        ..NONE
+    };
+    let budgets = [
+        Budget {
+            crashes: 1,
+            forced: 1,
+            rejoins: 1,
+            ..one
+        },
+        Budget {
+            crashes: 1,
+            losses: 1,
+            ..one
+        },
+        Budget {
+            losses: 1,
+            forced: 1,
+            ..one
+        },
+        Budget {
+            crashes: 1,
+            full: 1,
+            ..one
+        },
+        Budget {
+            volumes: 1,
+            forced: 1,
+            ..one
+        },
+        Budget {
+            gone: 1,
+            losses: 1,
+            forced: 1,
+            ..one
+        },
+        Budget {
+            crashes: 1,
+            handed_back: 1,
+            ..one
+        },
+        Budget {
+            restores: 1,
+            crashes: 1,
+            handovers: 0,
+            ..one
+        },
+        Budget {
+            restores: 1,
+            losses: 1,
+            handovers: 0,
+            ..one
+        },
+        Budget {
+            restores: 1,
+            volumes: 1,
+            forced: 1,
+            handovers: 0,
+            ..one
+        },
+        Budget {
+            handovers: 2,
+            crashes: 1,
+            ..one
+        },
+    ];
+    let (mut states, mut actors) = (0, BTreeSet::new());
+    for budget in budgets {
+        let explored = holds(Rules::today(), 2, budget, None);
+        states += explored.states;
+        actors.extend(explored.actors);
+    }
+    assert!(states > 400_000, "{states}");
+    held_against_the_code(&actors);
+}
+
+#[test]
+fn three_pods_in_every_order_of_events() {
+    let one = Budget {
+        handovers: 1,
+        ..NONE
+    };
+    let budgets = [
+        Budget {
+            handovers: 2,
+            ..one
+        },
+        Budget {
+            commits: 1,
+            losses: 1,
+            ..one
+        },
+        Budget {
+            forced: 1,
+            losses: 1,
+            ..one
+        },
+        Budget {
+            forced: 1,
+            volumes: 1,
+            ..one
+        },
+        Budget {
+            commits: 1,
+            forced: 1,
+            rejoins: 1,
+            ..one
+        },
+    ];
+    let mut states = 0;
+    for budget in budgets {
+        states += holds(Rules::today(), 3, budget, None).states;
+    }
+    assert!(states > 400_000, "{states}");
+}
+
+/// A lot of everything.
 #[test]
 fn three_pods_at_random() {
     let budget = Budget {
-        commits: 20,
-        crashes: 12,
-        handovers: 12,
+        commits: 12,
+        crashes: 8,
+        losses: 3,
+        full: 2,
+        volumes: 1,
+        gone: 0,
+        handovers: 10,
         forced: 3,
+        rejoins: 3,
+        restores: 1,
+        handed_back: 2,
     };
-    for seed in 0..3_000 {
-        at_random(World::new(3, budget), seed, 400);
-    }
-}
-
-fn source(name: &str) -> String {
-    fs::read_to_string(path(name)).unwrap()
-}
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// The text of every file in these folders.
-fn sources(folders: &[&str]) -> String {
-    let files = folders
-        .iter()
-        .flat_map(|folder| fs::read_dir(path(folder)).unwrap());
-    let paths = files.map(|file| file.unwrap().path());
-    paths
-        .filter(|path| path.is_file())
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect()
-}
-
-/// Each step is a function, and each change of the record that the handover's script or the plugin
-/// can make is a step.
-#[track_caller]
-fn held_against_the_code(actors: &BTreeSet<Actor>) {
-    let scripts = sources(&["templates/entrypoint"]);
-    let plugin = sources(&["src/model", "src/cluster", "src/cluster/handover"]);
-    for actor in actors {
-        match actor {
-            Actor::Fate => {}
-            Actor::Script(name) => {
-                assert!(scripts.contains(&format!("\n{name}() {{")), "{name}");
-            }
-            Actor::Plugin(name) => {
-                assert!(plugin.contains(&format!("fn {name}(")), "{name}");
-            }
-        }
-    }
-    let handover = source("templates/entrypoint/handover.sh");
-    let of_the_script = handover.lines().filter_map(|line| {
-        let name = line.split_once("() {")?.0;
-        name.starts_with("record_").then_some(name)
-    });
-    // Two steps share it.
-    for name in of_the_script.filter(|name| *name != "record_end_handover") {
-        let step = actors
-            .iter()
-            .any(|actor| matches!(actor, Actor::Script(step) if *step == name));
-        assert!(step, "{name} is no step of the model");
+    let question = Question {
+        rules: Rules::today(),
+        pods: 3,
+        budget,
+        only: None,
+    };
+    for seed in 0..1_000 {
+        random::run(&question, seed, 300);
     }
 }

@@ -1,0 +1,55 @@
+//! States in which the pods alone do not get to a writer, and what an operator has to do.
+
+use crate::restoring::NO_OLD_DATA;
+use crate::world::{Member, Pod, Request, Shape, World};
+
+/// No command of the plugin takes the data that are left: they have to be saved by hand.
+pub const NO_COMMAND: &str = "only an old primary has data";
+
+impl World {
+    /// What the cluster waits for an operator for; none when the pods must get on by themselves.
+    pub fn needs_operator(&self) -> Option<&'static str> {
+        let mut newest = self.record;
+        for member in self.members() {
+            if member.copy.epoch > newest.epoch {
+                newest = member.copy;
+            }
+        }
+        let primary = self.pod(newest.primary);
+        if newest.is_maintenance() && self.request == Request::None {
+            return Some("nobody carries the maintenance on");
+        }
+        if !primary.has_data() || primary.is_left_half_restored() && !newest.is_maintenance() {
+            let has_standby = self
+                .members()
+                .iter()
+                .any(|member| member.shape == Shape::Standby);
+            return Some(if has_standby {
+                "the primary's data are lost"
+            } else {
+                NO_COMMAND
+            });
+        }
+        let stopped = (0..self.count).any(|pod| self.waits_for_who_never_knew(pod));
+        stopped.then_some("the record was lost before the target knew of the handover")
+    }
+
+    /// Whether a pod announced that it stopped, and its target does not know for which handover.
+    fn waits_for_who_never_knew(&self, pod: Pod) -> bool {
+        let member = self.pod(pod);
+        let copy = &member.copy;
+        if !copy.is_handover() || copy.primary != pod || !member.has_announced() {
+            return false;
+        }
+        let known = &self.pod(copy.target).copy;
+        let is_of_another = known.settles > 0 && known.settles != copy.begun();
+        !self.record.is_handover() && (known.epoch < copy.begun() || is_of_another)
+    }
+}
+
+impl Member {
+    /// It holds a backup that never counted, and nothing from before.
+    fn is_left_half_restored(&self) -> bool {
+        self.old_wal == NO_OLD_DATA
+    }
+}
