@@ -37,7 +37,7 @@ impl Maintenance<'_> {
             let cluster = &self.members.cluster.reference;
             return Err(Refusal::new(
                 format!("pod {primary} has already removed its old data to make room for the backup, so the restore cannot be taken back"),
-                format!("wait until it is over, which docker logs {} shows; or go on with a standby's data: vd pg:promote {cluster} --replica <ordinal> --force", self.members.container(primary)),
+                format!("wait until it is over, which docker logs {} shows; a forced vd pg:promote {cluster} of a standby goes on with that one's data", self.members.container(primary)),
             )
             .into());
         }
@@ -46,7 +46,15 @@ impl Maintenance<'_> {
 
     /// Ends the maintenance with a standby as the primary. The pod that was to be restored must not
     /// run any more.
-    pub(crate) fn succeed(&self, target: Ordinal, known: u32) -> anyhow::Result<()> {
+    ///
+    /// That pod is told in its volume first, by `inform`: by its copy of the maintenance it would go
+    /// on with the restore when the shared record is lost.
+    pub(crate) fn succeed(
+        &self,
+        target: Ordinal,
+        known: u32,
+        inform: impl FnOnce(&TopologyRecord),
+    ) -> anyhow::Result<()> {
         let container = self.members.container(target);
         let question = [
             "sh",
@@ -63,7 +71,9 @@ impl Maintenance<'_> {
         let handover = self.record.clone().with_timeline(known).handover(target);
         let next = handover.taken_over(known);
         // Outside a handover there is none.
-        self.end(&next.unwrap_or_else(|| self.record.steady()))
+        let next = next.unwrap_or_else(|| self.record.steady());
+        inform(&next);
+        self.end(&next)
     }
 
     fn end(&self, next: &TopologyRecord) -> anyhow::Result<()> {

@@ -74,10 +74,8 @@ main() {
     data_shape
     repeat_promotion
     observe
-    if [ "$V_RECORD:$V_STATE" = ours:steady ]; then
-      undo_restore
-      raise_timeline
-    fi
+    [ "$V_RECORD" != ours ] || undo_restore
+    [ "$V_RECORD:$V_STATE" != ours:steady ] || raise_timeline
     # As the recorded primary it has the data that an operator decided on.
     [ "$SHAPE:$V_PRIMARY" = "standby:$ORDINAL" ] || [ "$SHAPE" != standby ] || ! is_before_restore || SHAPE=clone
     decide

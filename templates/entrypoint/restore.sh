@@ -221,17 +221,27 @@ undo_restore() {
   local epoch
   read_file "$UNPACKED_COMPLETE" && [[ $TEXT =~ ^[123456789][0123456789]{0,17}$'\n'$ ]] || return 0
   epoch=${TEXT%$'\n'}
-  [ "$V_EPOCH" -gt "$epoch" ] || return 0
+  [ "$V_STATE" != maintenance ] && [ "$V_EPOCH" -gt "$epoch" ] || return 0
   read_file "$RESTORED_HERE"
   [[ $TEXT != *"epoch=$epoch"$'\n'* ]] || return 0
+  say "the restore was taken back: what was there before it returns"
+  undo_swap || die "cannot put the old data back into $PGDATA"
   as_postgres rm -f "$UNPACKED_COMPLETE"
-  as_postgres rm -rf "$UNPACKED"
-  if [ -d "$BEFORE_RESTORE" ]; then
-    say "the restore was called off: the old data are back in place"
-    { remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME"; } ||
-      die "cannot put the old data back into $PGDATA"
-  fi
   data_shape
+}
+
+# undo_swap: swap_in backwards, from wherever an earlier attempt was interrupted. Where there
+# was nothing before, nothing is left.
+undo_swap() {
+  if [ -d "$BEFORE_RESTORE" ]; then
+    if [ ! -d "$UNPACKED" ] && [ -d "$PGDATA" ]; then
+      as_postgres mv "$PGDATA" "$UNPACKED" || return
+    fi
+    remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME" || return
+  elif [ ! -d "$UNPACKED" ]; then
+    remove_data "$PGDATA" || return
+  fi
+  remove_data "$UNPACKED" && sync "$VOLUME"
 }
 
 # give_up REASON: puts the old data back, if they are there, and says so where the

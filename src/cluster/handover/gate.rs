@@ -162,11 +162,20 @@ impl<'a> Facts<'a> {
 
     fn in_maintenance(self, wish: &Wish) -> Refusal {
         let (cluster, target) = (self.cluster, wish.target);
+        let restored = self.record.and_then(|it| self.survey.pod(it.primary));
+        let next = match restored.and_then(PodReport::gone) {
+            Some(gone) => format!(
+                "{}, so start it; or take the restore back and go on with the data of pod {target}: {}",
+                gone.why(),
+                gone.forced(cluster, target)
+            ),
+            None => format!(
+                "wait until it is over; its container's log says how far it is, and vd pg:backups:cancel {cluster} <restore> takes it back"
+            ),
+        };
         Refusal::new(
             format!("{cluster}: postgres is stopped on all pods for a restore"),
-            format!(
-                "wait until it is over; its container's log says how far it is. To take it back and go on with the data of pod {target}: vd pg:promote {cluster} --replica {target} --force"
-            ),
+            next,
         )
     }
 

@@ -152,7 +152,9 @@ impl Handover<'_> {
             maintenance.take_back()?;
         } else {
             self.fence(primary)?;
-            maintenance.succeed(target, self.highest_timeline())?;
+            maintenance.succeed(target, self.highest_timeline(), |next| {
+                self.inform(primary, next);
+            })?;
         }
         self.journal.note(format!(
             "the restore was taken back; recorded that pod {target} is the primary"
