@@ -42,6 +42,7 @@ mod fate;
 mod held;
 mod judging;
 mod known;
+mod needed;
 mod normal;
 mod observing;
 mod pack;

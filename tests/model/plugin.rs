@@ -144,8 +144,8 @@ fn restore(steps: &mut Steps<'_>, view: Record) {
 
 /// The request is taken back; or, by force, a standby becomes the primary without it.
 fn end_maintenance(steps: &mut Steps<'_>, view: Record) {
-    let world = steps.world;
-    by(steps, "steady", view.primary, |next| {
+    let (world, informs) = (steps.world, steps.rules.informs_restored);
+    by(steps, "take_back", view.primary, |next| {
         if next.ends(view, view.steady(), 1) {
             next.request = Request::None;
         }
@@ -158,7 +158,7 @@ fn end_maintenance(steps: &mut Steps<'_>, view: Record) {
         if !member.up || member.shape != Shape::Standby || member.server == Server::Promoting {
             continue;
         }
-        by(steps, "taken_over", pod, |next| {
+        by(steps, "succeed", pod, |next| {
             next.left.forced -= 1;
             next.pod_mut(view.primary).dies();
             let to = Record {
@@ -169,7 +169,9 @@ fn end_maintenance(steps: &mut Steps<'_>, view: Record) {
             };
             if next.ends(view, to, 2) {
                 next.request = Request::None;
-                next.pod_mut(view.primary).copy = next.record;
+                if informs {
+                    next.pod_mut(view.primary).copy = next.record;
+                }
                 let end = next.pod(pod).wal;
                 next.wal.give_up_beyond(end);
             }

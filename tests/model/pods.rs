@@ -45,7 +45,9 @@ pub fn steps(steps: &mut Steps<'_>, pod: Pod) {
         }
         return;
     }
-    if is_half_restored(member, &rules) && !view.is_maintenance() {
+    let can_undo = view.is_steady() && member.old_wal != NO_OLD_DATA;
+    let undoes = rules.undoes_restores || can_undo;
+    if undoes && is_half_restored(member, &rules) && !view.is_maintenance() {
         undo_restore(steps, pod);
         return;
     }

@@ -6,7 +6,7 @@ use crate::explore::{Explored, Question};
 use crate::held::held_against_the_code;
 use crate::judging::Violation;
 use crate::random;
-use crate::rules::{Informs, Rules};
+use crate::rules::Rules;
 use crate::world::Budget;
 
 pub const NONE: Budget = Budget {
@@ -59,86 +59,6 @@ pub fn holds(rules: Rules, pods: u8, budget: Budget, only: Option<Violation>) ->
         }
         Err(found) => panic!("{:?}\n{}", found.what, found.trail.join("\n")),
     }
-}
-
-/// Without any one of the rules something happens that must never happen.
-#[test]
-fn no_rule_is_idle() {
-    let (today, two_in_a_row) = (
-        Rules::today(),
-        Budget {
-            handovers: 2,
-            ..NONE
-        },
-    );
-    let rules = Rules {
-        clean_list: false,
-        ..today
-    };
-    finds(rules, 3, two_in_a_row, Violation::Guarded);
-    let rules = Rules {
-        numbers: false,
-        ..today
-    };
-    let budget = Budget {
-        forced: 1,
-        ..two_in_a_row
-    };
-    finds(rules, 3, budget, Violation::CalledWell);
-    let rules = Rules {
-        repeats: false,
-        ..today
-    };
-    let budget = Budget {
-        crashes: 1,
-        commits: 1,
-        handovers: 1,
-        forced: 1,
-        ..NONE
-    };
-    finds(rules, 3, budget, Violation::CalledWell);
-    let lost = Budget {
-        losses: 1,
-        handovers: 1,
-        forced: 1,
-        ..NONE
-    };
-    let rules = Rules {
-        copies: false,
-        ..today
-    };
-    finds(rules, 2, lost, Violation::TwoWriters);
-    let rules = Rules {
-        informs: Informs::After,
-        ..today
-    };
-    finds(rules, 2, lost, Violation::TwoWriters);
-    let rules = Rules {
-        overrides: false,
-        ..today
-    };
-    let budget = Budget { gone: 1, ..lost };
-    finds(rules, 2, budget, Violation::NoWayOut);
-    let rules = Rules {
-        reserves: false,
-        ..today
-    };
-    let budget = Budget {
-        full: 1,
-        handovers: 1,
-        ..NONE
-    };
-    finds(rules, 2, budget, Violation::NoWriter);
-    let rules = Rules {
-        maintenance_exit: false,
-        ..today
-    };
-    let budget = Budget {
-        restores: 1,
-        losses: 1,
-        ..NONE
-    };
-    finds(rules, 2, budget, Violation::NoWayOut);
 }
 
 /// Every order of events in small worlds, and each step is held against the code.
