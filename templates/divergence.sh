@@ -98,12 +98,12 @@ done
 
 total=0 all=0 start=$branch
 while [ "${mine[at + 1]}" != end ]; do
-  stop=$(position "${mine[at + 1]}")
-  if [ "$stop" -gt "$start" ]; then
-    count "${mine[at]}" "$start" "$stop"
+  left=$(position "${mine[at + 1]}")
+  if [ "$left" -gt "$start" ]; then
+    count "${mine[at]}" "$start" "$left"
     # Records begin at multiples of 8 bytes, and behind the header of a page.
-    [ $((start + bytes + 64)) -gt "$stop" ] || unknown "a part of its WAL cannot be read"
-    total=$((total + stop - start)) all=$((all + commits)) start=$stop
+    [ $((start + bytes + 64)) -gt "$left" ] || unknown "a part of its WAL cannot be read"
+    total=$((total + left - start)) all=$((all + commits)) start=$left
   fi
   at=$((at + 2))
 done

@@ -101,6 +101,13 @@ impl Follower {
         self.name.strip_prefix(STANDBY)?.parse().ok()
     }
 
+    /// Whether it holds WAL that this primary never sent: `flush_lsn` beyond `sent_lsn` once it has
+    /// caught up. Its history is another one, even where the timeline's number is the same, and what
+    /// it is sent on top of that does not belong there.
+    pub(crate) fn is_beyond(&self) -> bool {
+        self.is_streaming() && self.flushed > self.sent
+    }
+
     /// Whether it receives what the primary writes, as it is written.
     pub(crate) fn is_streaming(&self) -> bool {
         self.state == "streaming"

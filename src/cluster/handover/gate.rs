@@ -96,7 +96,7 @@ impl<'a> Facts<'a> {
             return self.establish(wish);
         };
         match &record.state {
-            State::Maintenance if wish.force => return self.end_maintenance(wish),
+            State::Maintenance if wish.force => return self.end_maintenance(record.primary, wish),
             State::Maintenance => return Err(self.in_maintenance(wish)),
             State::Handover { target, .. } if *target == wish.target => return Ok(Way::Resume),
             State::Handover { target, .. } => {
@@ -160,34 +160,6 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn in_maintenance(self, wish: &Wish) -> Refusal {
-        let (cluster, target) = (self.cluster, wish.target);
-        let restored = self.record.and_then(|it| self.survey.pod(it.primary));
-        let next = match restored.and_then(PodReport::gone) {
-            Some(gone) => format!(
-                "{}, so start it; or take the restore back and go on with the data of pod {target}: {}",
-                gone.why(),
-                gone.forced(cluster, target)
-            ),
-            None => format!(
-                "wait until it is over; its container's log says how far it is, and vd pg:backups:cancel {cluster} <restore> takes it back"
-            ),
-        };
-        Refusal::new(
-            format!("{cluster}: postgres is stopped on all pods for a restore"),
-            next,
-        )
-    }
-
-    /// The pods wait for the restore, and their servers are down.
-    fn end_maintenance(self, wish: &Wish) -> Result<Way> {
-        self.check_scripts()?;
-        match self.survey.pod(wish.target) {
-            Some(pod) if pod.state != Container::Running => Err(not_running(pod)),
-            _ => Ok(Way::EndMaintenance),
-        }
-    }
-
     /// A handover to another pod is given up only when neither of its pods acts any more.
     fn check_abandoned(self, primary: Ordinal, target: Ordinal, wish: &Wish) -> Result<()> {
         let (cluster, wanted) = (self.cluster, wish.target);
@@ -218,7 +190,7 @@ impl<'a> Facts<'a> {
     }
 
     /// A pod that runs another script would never look at the record.
-    fn check_scripts(self) -> Result<()> {
+    pub(super) fn check_scripts(self) -> Result<()> {
         let foreign = |pod: &&PodReport| pod.state != Container::Absent && !pod.is_ours;
         match self.survey.pods.iter().find(foreign) {
             None => Ok(()),

@@ -16,6 +16,7 @@ mod inform;
 pub(crate) mod journal;
 pub(crate) mod needs;
 pub(crate) mod report;
+mod restoring;
 mod scripts;
 mod standing;
 mod take_over;

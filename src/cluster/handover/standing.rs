@@ -57,6 +57,11 @@ impl Standby<'_> {
                 follower.state
             )));
         }
+        if follower.is_beyond() {
+            let why = format!("{name} holds WAL that the primary never sent");
+            let next = "vd pg:rejoin says what only it has, and makes it a copy".to_owned();
+            return Err(Obstacle::Unknown { why, next });
+        }
         let behind = follower.lag_bytes.ok_or_else(|| Obstacle::Unknown {
             why: format!("{name} has just connected and not said yet how far it is"),
             next: "run this again in a moment".to_owned(),

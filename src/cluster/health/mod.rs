@@ -4,6 +4,8 @@
 mod commits;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod history_tests;
 mod limits;
 mod pods;
 #[cfg(test)]
@@ -20,7 +22,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::certainty::{Incapable, Writability};
-use crate::cluster::condition::Condition;
+use crate::cluster::condition::{Condition, RecordSeen};
 use crate::cluster::survey::State as Container;
 use crate::model::age::since;
 use crate::model::byte_size::ByteSize;
@@ -189,6 +191,8 @@ impl Check<'_> {
         match &writable[..] {
             [] => Some(self.no_writer_seen(recorded)),
             [only] if only.ordinal == recorded => None,
+            // Nothing is recorded, which is a problem of its own.
+            [_] if self.condition.record == RecordSeen::Missing => None,
             [only] => Some(Problem::new(
                 format!(
                     "{} accepts writes, though pod {recorded} is recorded as the primary",

@@ -67,6 +67,15 @@ impl Check<'_> {
                 format!("to copy the primary again: vd delete {reference}.{ordinal} --prune"),
             ));
         }
+        let row = primary.and_then(|primary| primary.follower(ordinal));
+        if row.is_some_and(Follower::is_beyond) {
+            return Some(Problem::new(
+                format!("{name} holds WAL that the primary never sent, so it has other rows"),
+                format!(
+                    "see what only it has, and make it a copy of the primary: vd pg:rejoin {reference} --replica {ordinal}"
+                ),
+            ));
+        }
         if !streams {
             return Some(Problem::new(
                 format!("{name} does not stream from the primary"),

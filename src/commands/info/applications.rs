@@ -18,7 +18,10 @@ pub(super) fn problems(
     let Ok(wiring) = Wiring::of(cluster) else {
         return Vec::new();
     };
-    let outdated = outdated(controller, consumers, &wiring);
+    // While the record is missing, which pod the URLs should name is not known.
+    let names_a_primary = cluster.record.is_some() || cluster.deployed.backups_dir().is_none();
+    let outdated = names_a_primary.then(|| outdated(controller, consumers, &wiring));
+    let outdated = outdated.unwrap_or_default();
     let outdated = outdated.into_iter().map(|(consumer, link)| {
         Problem::new(
             format!("{consumer} does not have the URLs of today"),
