@@ -66,6 +66,11 @@ pub fn urls_of_any_password(cluster: &Cluster, count: usize) -> Vec<(String, Str
         platform
             .seed_bucket(&cluster.scope, "db", &vars)
             .expect("seed");
+        // Link publishes no password that does not log in.
+        cluster.sql(
+            0,
+            &format!("ALTER ROLE appuser PASSWORD $pw${password}$pw$"),
+        );
         link(cluster, "app", &[]);
         let url = platform.bucket(&cluster.scope, "app")["DATABASE_URL"].clone();
         (password, url)
