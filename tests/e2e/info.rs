@@ -117,7 +117,7 @@ fn info_tells_what_is_wrong_in_time() {
     finds(
         &cluster,
         &[&format!(
-            "{zero} has to restart before these settings hold: max_connections; "
+            "{zero} runs with max_connections = 100, and the configuration gives 77; "
         )],
     );
     cluster.sql(0, "ALTER SYSTEM RESET max_connections");
