@@ -56,8 +56,9 @@ count() {
         end = number(halves[1]) * 4294967296 + number(halves[2]) + total
       }
       /rmgr: Transaction .* desc: (COMMIT|PREPARE)/ { commits++ }
-      END { printf "%.0f %d\n", end > start ? end - start : 0, commits }'
+      END { printf "%.0f %d\n", (end > start) ? end - start : 0, commits }'
   )
+  [[ $bytes =~ ^[0123456789]+$ && $commits =~ ^[0123456789]+$ ]] || unknown "its WAL cannot be counted"
 }
 
 newest=''
