@@ -70,9 +70,7 @@ impl Rules {
         }
     }
 
-    /// Those of today. The scripts and the plugin do not follow two of them yet: `undoes_restores`
-    /// (`undo_restore` looks at steady records only, and runs a backup where there were no data) and
-    /// `informs_restored` (`Maintenance::succeed`).
+    /// Those of today: what `templates/entrypoint` and `src/cluster` do.
     pub fn today() -> Self {
         Self {
             numbers: true,
