@@ -11,8 +11,11 @@ RESTORED=$BACKUPS/.restored
 RESTORED_HERE=$VOLUME/.voodu-restored
 
 UNPACKED=$VOLUME/.voodu-unpacked
+# The old data, as long as the mark is there and its restore does not count; afterwards
+# what nobody needs any more.
 BEFORE_RESTORE=$VOLUME/.voodu-before-restore
-# While it is there the data directory holds, or is to hold, what was unpacked.
+# While it is there the data directory holds, or is to hold, what was unpacked. It has the
+# epoch of the maintenance.
 UNPACKED_COMPLETE=$VOLUME/.voodu-unpacked-complete
 
 # request_load: reads a request for the maintenance in view into Q_*.
@@ -45,8 +48,8 @@ restore_is_wanted() { [ "$V_PRIMARY" = "$ORDINAL" ] && [ "$RESTORE_GIVEN_UP" != 
 
 # restore_data: from wherever an earlier attempt was interrupted.
 restore_data() {
-  read_file "$UNPACKED_COMPLETE"
-  if [ "$TEXT" != "$V_EPOCH"$'\n' ]; then
+  if [ "$(unpacked_for)" != "$V_EPOCH" ]; then
+    remove_data "$BEFORE_RESTORE"
     unpack || return 0
   fi
   # Until here the request can be taken back.
@@ -215,46 +218,50 @@ restore_counts() {
     printf 'cluster=%s\nepoch=%s\n' "$V_CLUSTER" "$V_EPOCH" | install_file "$RESTORED" 0644 && sync "$BACKUPS" && stamp_restored
 }
 
-# undo_restore: the maintenance ended before the restored data counted, because the
-# request was taken back: the old data return.
+# unpacked_for: the epoch of the maintenance for which something was unpacked, or nothing.
+unpacked_for() {
+  local mark=$'^[1-9][0-9]{0,17}\n$'
+  ! { read_file "$UNPACKED_COMPLETE" && [[ $TEXT =~ $mark ]]; } || printf '%s' "${TEXT%$'\n'}"
+}
+
+# restore_counted EPOCH: this volume's data come from the restore of that maintenance.
+restore_counted() { read_file "$RESTORED_HERE" && [[ $TEXT == *$'\n'"epoch=$1"$'\n'* ]]; }
+
+# undo_restore: a maintenance ended before the restored data counted, because the request
+# was taken back: the old data return.
 undo_restore() {
   local epoch
-  read_file "$UNPACKED_COMPLETE" && [[ $TEXT =~ ^[123456789][0123456789]{0,17}$'\n'$ ]] || return 0
-  epoch=${TEXT%$'\n'}
-  [ "$V_STATE" != maintenance ] && [ "$V_EPOCH" -gt "$epoch" ] || return 0
-  read_file "$RESTORED_HERE"
-  [[ $TEXT != *"epoch=$epoch"$'\n'* ]] || return 0
+  epoch=$(unpacked_for)
+  [ -n "$epoch" ] && [ "$V_EPOCH" -gt "$epoch" ] && ! restore_counted "$epoch" || return 0
   say "the restore was taken back: what was there before it returns"
   undo_swap || die "cannot put the old data back into $PGDATA"
-  as_postgres rm -f "$UNPACKED_COMPLETE"
   data_shape
 }
 
 # undo_swap: swap_in backwards, from wherever an earlier attempt was interrupted. Where there
-# was nothing before, nothing is left.
+# was nothing before, nothing is left. The mark goes before what was unpacked does: without
+# either, data in their place would pass for restored ones.
 undo_swap() {
   if [ -d "$BEFORE_RESTORE" ]; then
     if [ ! -d "$UNPACKED" ] && [ -d "$PGDATA" ]; then
       as_postgres mv "$PGDATA" "$UNPACKED" || return
     fi
-    remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME" || return
+    remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" || return
   elif [ ! -d "$UNPACKED" ]; then
     remove_data "$PGDATA" || return
   fi
-  remove_data "$UNPACKED" && sync "$VOLUME"
+  sync "$VOLUME" && as_postgres rm -f "$UNPACKED_COMPLETE" && sync "$VOLUME" && remove_data "$UNPACKED"
 }
 
 # give_up REASON: puts the old data back, if they are there, and says so where the
 # restore waits for it.
 give_up() {
   say "the restore failed: $1"
-  as_postgres rm -f "$UNPACKED_COMPLETE"
-  as_postgres rm -rf "$UNPACKED"
   RESTORE_GIVEN_UP=$V_EPOCH
-  if [ -d "$BEFORE_RESTORE" ]; then
-    { remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME"; } ||
-      die "cannot put the old data back into $PGDATA"
+  if [ -e "$UNPACKED_COMPLETE" ]; then
+    undo_swap || die "cannot put the old data back into $PGDATA"
   fi
+  as_postgres rm -rf "$UNPACKED"
   data_shape
   printf 'epoch=%s\n%s\n' "$V_EPOCH" "$1" | install_file "$RESTORE_FAILED" 0644
   if [ "$SHAPE" = primary ]; then
@@ -268,6 +275,9 @@ give_up() {
 
 # tidy_after_restore: the restored data are in service.
 tidy_after_restore() {
+  local epoch
+  epoch=$(unpacked_for)
+  [ -z "$epoch" ] || restore_counted "$epoch" || return 0
   [ ! -e "$UNPACKED_COMPLETE" ] || as_postgres rm -f "$UNPACKED_COMPLETE"
   [ ! -d "$UNPACKED" ] || as_postgres rm -rf "$UNPACKED"
   if [ -d "$BEFORE_RESTORE" ]; then

@@ -18,4 +18,5 @@ mod protocol;
 mod record;
 mod restores;
 mod support;
+mod swap;
 mod verifiers;

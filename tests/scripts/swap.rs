@@ -1,0 +1,105 @@
+//! The data directory around a physical restore: whatever kills the pod at whatever command, the
+//! data that count are in place in the end.
+
+use std::os::unix::process::ExitStatusExt as _;
+
+use crate::support::{Sandbox, TOOLS, Tools};
+
+/// What the steps need of a pod; `V_EPOCH` says which maintenance is in view.
+const POD: &str = r#"
+V_CLUSTER=$PG_CLUSTER_ID ORDINAL=0 V_PRIMARY=0 V_STATE=maintenance
+DATA_HERE() { cat "$PGDATA/rows" 2>/dev/null || echo none; }
+record_change() { :; }
+unpack() { mkdir -p "$UNPACKED" && echo "$BACKUP" >"$UNPACKED/rows" && printf '%s\n' "$V_EPOCH" >"$UNPACKED_COMPLETE"; }
+start_restored() { "$STARTS" || { give_up "it did not start"; return 1; }; }
+finish_restore() { printf 'cluster=%s\nepoch=%s\n' "$V_CLUSTER" "$V_EPOCH" >"$RESTORED_HERE"; rm -f "$UNPACKED_COMPLETE"; }
+retry() { :; }
+record_changed() { return 1; }
+"#;
+
+/// A restore of `BACKUP` in the maintenance of epoch 5 that starts, or does not.
+const RESTORES: &str = "V_EPOCH=5 BACKUP=first STARTS=true; restore_data";
+const FAILS: &str = "V_EPOCH=5 BACKUP=first STARTS=false; restore_data";
+/// What the pod does when the record says that the maintenance is over.
+const GOES_ON: &str = "V_STATE=steady V_EPOCH=6; undo_restore; tidy_after_restore";
+/// The next maintenance.
+const RESTORES_AGAIN: &str = "V_EPOCH=7 BACKUP=second STARTS=true; undo_restore; restore_data; V_STATE=steady V_EPOCH=8; undo_restore; tidy_after_restore";
+const FAILS_AGAIN: &str = "V_EPOCH=7 BACKUP=second STARTS=false; undo_restore; restore_data; V_STATE=steady V_EPOCH=8; undo_restore; tidy_after_restore";
+
+/// A pod with old data.
+fn pod(tools: Tools) -> Sandbox {
+    let sandbox = Sandbox::new(tools);
+    sandbox.write("volume/pgdata/rows", "old\n");
+    sandbox
+}
+
+/// Runs it until its command number `at`, where the shell is killed. Whether it came so far.
+fn killed(sandbox: &Sandbox, script: &str, at: usize) -> bool {
+    let output = sandbox.bash(&format!(
+        "{POD}\nset -T; LEFT={at}; trap '[ $BASHPID != $$ ] || [ $((LEFT -= 1)) -gt 0 ] || kill -9 $$' DEBUG\n{script}\ntrap - DEBUG"
+    ));
+    output.status.signal() == Some(9)
+}
+
+/// Which data are in place, and that nothing else is left.
+#[track_caller]
+fn in_place(sandbox: &Sandbox, script: &str) -> String {
+    let data = sandbox.output(&format!("{POD}\n({script}) >&2\nDATA_HERE"));
+    let left = sandbox.output(
+        "for path in \"$UNPACKED\" \"$UNPACKED_COMPLETE\" \"$BEFORE_RESTORE\"; do [ ! -e \"$path\" ] || echo \"${path##*/}\"; done",
+    );
+    assert_eq!(left, "", "{script}");
+    data.trim_end().to_owned()
+}
+
+/// Kills `first` at each of its commands and sees what `then` makes of it.
+#[track_caller]
+fn at_each_command(first: &str, then: &str, prepare: &str, may: &[&str]) {
+    for tools in TOOLS {
+        let stride = if matches!(tools, Tools::Native) {
+            2
+        } else {
+            11
+        };
+        let mut at = 1;
+        loop {
+            let sandbox = pod(tools);
+            sandbox.output(&format!("{POD}\n({prepare}) >&2"));
+            let came_so_far = killed(&sandbox, first, at);
+            let found = in_place(&sandbox, then);
+            assert!(
+                may.contains(&found.as_str()),
+                "{tools:?}: killed at command {at} of: {first}\nthen: {then}\nin place: {found}"
+            );
+            if !came_so_far {
+                break;
+            }
+            at += stride;
+        }
+        assert!(at > 10, "too few commands to mean anything: {at}");
+    }
+}
+
+#[test]
+fn a_restore_that_is_taken_back_gives_the_old_data_back() {
+    // It counts, or it does not.
+    at_each_command(RESTORES, GOES_ON, ":", &["old", "first"]);
+    // Taken back after the swap, and the pod is killed while it takes it back.
+    let swapped = "V_EPOCH=5 BACKUP=first; unpack; swap_in";
+    at_each_command(GOES_ON, GOES_ON, swapped, &["old"]);
+    at_each_command(GOES_ON, RESTORES_AGAIN, swapped, &["second"]);
+    at_each_command(GOES_ON, FAILS_AGAIN, swapped, &["old"]);
+}
+
+#[test]
+fn a_restore_that_fails_gives_the_old_data_back() {
+    at_each_command(FAILS, &format!("{FAILS}; {GOES_ON}"), ":", &["old"]);
+    at_each_command(FAILS, FAILS_AGAIN, ":", &["old"]);
+}
+
+/// The one before ended within the same second: nobody removed yet what it replaced.
+#[test]
+fn a_restore_right_after_another_one_keeps_what_the_first_one_brought() {
+    at_each_command(FAILS_AGAIN, FAILS_AGAIN, RESTORES, &["first"]);
+    at_each_command(RESTORES_AGAIN, RESTORES_AGAIN, RESTORES, &["second"]);
+}
