@@ -72,24 +72,26 @@ wait_for_primary() {
   [ -z "$said" ] || choose_password "$V_PRIMARY"
 }
 
-# await_helper PID WHAT: waits for a long step, which leads a process group.
-# Returns 1 when it failed, or was given up because the record moved.
+# await_helper PID WHAT [to-its-end]: waits for a long step, which leads a process group.
+# Returns 1 when it failed, or was given up because the record moved. A step that goes on
+# to its end leaves useless data when it is interrupted: a stop of the pod waits for it as
+# long as docker waits for the pod.
 await_helper() {
-  local code given_up=''
-  HELPER=$1
-  while kill -0 "$HELPER" 2>/dev/null; do
+  local code given_up='' helper=$1 to_its_end=${3:-}
+  [ -n "$to_its_end" ] || HELPER=$helper
+  while kill -0 "$helper" 2>/dev/null; do
     step
     if [ -z "$given_up" ] && record_moved; then
       say "the record changed, giving up $2"
       given_up=1
-      kill -TERM -- "-$HELPER" 2>/dev/null
+      kill -TERM -- "-$helper" 2>/dev/null
     fi
-    [ -z "$STOPPING" ] || kill -TERM -- "-$HELPER" 2>/dev/null
+    [ -z "$STOPPING" ] || [ -n "$to_its_end" ] || kill -TERM -- "-$helper" 2>/dev/null
   done
-  wait "$HELPER"
+  wait "$helper"
   code=$?
   HELPER=''
-  [ -z "$STOPPING" ] || exit 143
+  [ -z "$STOPPING" ] || [ "$to_its_end:$code" = to-its-end:0 ] || exit 143
   if [ "$code" != 0 ]; then
     say "$2 failed with exit code $code, see above"
     return 1

@@ -54,6 +54,7 @@ act_rejoin() {
     { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
     REJOINED=1
     say "rewound this pod's data"
+    [ -z "$STOPPING" ] || exit 143
   elif ! record_moved; then
     say "this pod's data cannot be rewound, see above: copying pod $V_PRIMARY instead"
     copy_beside
@@ -104,7 +105,7 @@ check_rewind() {
 rewind() {
   rewind_command
   LC_ALL=C setsid "${REWIND[@]}" --progress &
-  await_helper $! "pg_rewind"
+  await_helper $! "pg_rewind" to-its-end
 }
 
 # is_in_history: whether the primary has the end of this pod's WAL, byte for byte: t, f, or
@@ -152,10 +153,21 @@ user=$REPLICATION_USER dbname=$DATABASE passfile=$PASSFILE")
 }
 
 # copy_beside: copies the primary next to the old data and then swaps the two.
-# Without room for both the old data goes first, and the log says so.
+# Without room for both the old data goes first, and the log says so: tablespaces have
+# the same paths on all pods.
 copy_beside() {
-  if ! room_beside; then
-    say "there is no room for a copy beside the old data: removing the old data first"
+  local tablespaces why=''
+  tablespaces=$(primary_has_tablespaces)
+  if [ -z "$tablespaces" ]; then
+    back_off
+    return 0
+  elif [ "$tablespaces" = t ]; then
+    why="pod $V_PRIMARY has tablespaces, whose copies go where this pod's own ones are"
+  elif ! room_beside; then
+    why="there is no room for a copy beside the old data"
+  fi
+  if [ -n "$why" ]; then
+    say "$why: removing the old data first"
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     return 0
   fi
@@ -169,6 +181,12 @@ copy_beside() {
   finish_swap
   REJOINED=1
   say "copied pod $V_PRIMARY"
+}
+
+# primary_has_tablespaces: besides those in its data directory: t, f, or nothing where it
+# does not answer.
+primary_has_tablespaces() {
+  remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<<"SELECT count(*) > 0 FROM pg_tablespace WHERE pg_tablespace_location(oid) <> ''"
 }
 
 # room_beside: whether the volume has space for the primary's data, and a tenth

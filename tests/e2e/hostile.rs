@@ -2,20 +2,6 @@
 
 use crate::support::{Cluster, Plan, docker, docker_ok, eventually};
 
-/// Runs a shell script in a pod as the database's own user.
-fn as_postgres(cluster: &Cluster, pod: u16, script: &str) {
-    let arguments = [
-        "exec",
-        "-u",
-        "postgres",
-        &cluster.pod(pod),
-        "bash",
-        "-c",
-        script,
-    ];
-    docker_ok(&arguments);
-}
-
 #[test]
 fn a_stop_during_a_boot_is_quick_and_clean() {
     let Some(cluster) = Cluster::up(Plan {
@@ -80,7 +66,7 @@ fn links_planted_by_the_superuser_lead_root_nowhere() {
     let plant = "cd $PGDATA && sed -i /replication/d pg_hba.conf && mv postgresql.conf postgresql.real &&
         ln -s /etc/secret postgresql.conf && rm -f voodu-runtime.conf && mkfifo voodu-runtime.conf &&
         ln -sf /etc/secret pg_hba.conf.voodu && ln -sf /etc/secret ../.voodu-passfile && ln -sfn /etc ../.voodu-good-conf2";
-    as_postgres(&cluster, 1, plant);
+    cluster.as_postgres(1, plant);
     docker(&["restart", "-t", "10", &cluster.pod(1)]);
     std::thread::sleep(std::time::Duration::from_secs(4));
     docker_ok(&["stop", "-t", "20", &cluster.pod(1)]);
@@ -161,7 +147,7 @@ fn a_standby_with_a_tablespace_can_be_cloned_again() {
         return;
     };
     for pod in [0, 1] {
-        as_postgres(&cluster, pod, "mkdir /var/lib/postgresql/data/fast");
+        cluster.as_postgres(pod, "mkdir /var/lib/postgresql/data/fast");
     }
     cluster.sql(
         0,
@@ -169,7 +155,7 @@ fn a_standby_with_a_tablespace_can_be_cloned_again() {
     );
     cluster.sql(0, "CREATE TABLE t TABLESPACE fast AS SELECT 1 AS i");
     cluster.wait_until_caught_up(0);
-    as_postgres(&cluster, 1, "touch /var/lib/postgresql/data/.voodu-clone");
+    cluster.as_postgres(1, "touch /var/lib/postgresql/data/.voodu-clone");
     docker_ok(&["restart", &cluster.pod(1)]);
     cluster.wait_until_formed();
     cluster.wait_until_caught_up(0);

@@ -3,13 +3,17 @@
 use crate::support::{Cluster, Plan, docker_ok, eventually, holds};
 
 /// A cluster whose pod 0 was killed with a commit that pod 1, the primary since, never got.
-fn diverged(major: u16, block: &str) -> Option<Cluster> {
+fn diverged(major: u16) -> Option<Cluster> {
     let cluster = Cluster::up(Plan {
         major,
         replicas: 2,
-        block: block.into(),
         ..Plan::default()
     })?;
+    diverge(&cluster);
+    Some(cluster)
+}
+
+fn diverge(cluster: &Cluster) {
     cluster.sql(0, "CREATE TABLE t AS SELECT g AS i, repeat(md5(g::text), 20) AS pad FROM generate_series(1, 50000) g");
     cluster.wait_until_caught_up(0);
     cluster.cut_off(1);
@@ -24,7 +28,25 @@ fn diverged(major: u16, block: &str) -> Option<Cluster> {
     cluster.sql(1, "INSERT INTO t VALUES (-1)");
     docker_ok(&["start", &cluster.pod(0)]);
     cluster.wait_for_log(0, &["split-brain guard"]);
-    Some(cluster)
+}
+
+/// Truncates the segments that a rewind of pod 0 has to read: as good as gone.
+fn ruin_wal(cluster: &Cluster) {
+    let volume = format!("voodu-{}-db-data-0:/v", cluster.scope);
+    let ruin =
+        "cd /v/pgdata/pg_wal && for f in 0000*; do [ ${#f} = 24 ] && truncate -s 0 $f; done; true";
+    docker_ok(&["stop", &cluster.pod(0)]);
+    docker_ok(&[
+        "run",
+        "--rm",
+        "-v",
+        &volume,
+        "postgres:17",
+        "bash",
+        "-c",
+        ruin,
+    ]);
+    docker_ok(&["start", &cluster.pod(0)]);
 }
 
 /// Has pod 0 rejoin and compares it with pod 1.
@@ -47,7 +69,7 @@ fn rejoins(cluster: &Cluster) {
 
 #[test]
 fn a_diverged_primary_is_rewound_on_17() {
-    let Some(cluster) = diverged(17, "") else {
+    let Some(cluster) = diverged(17) else {
         return;
     };
     rejoins(&cluster);
@@ -57,7 +79,7 @@ fn a_diverged_primary_is_rewound_on_17() {
 
 #[test]
 fn a_diverged_primary_is_rewound_on_15() {
-    let Some(cluster) = diverged(15, "") else {
+    let Some(cluster) = diverged(15) else {
         return;
     };
     rejoins(&cluster);
@@ -66,25 +88,10 @@ fn a_diverged_primary_is_rewound_on_15() {
 
 #[test]
 fn without_the_wal_for_a_rewind_the_primary_is_copied_beside_the_old_data() {
-    let Some(cluster) = diverged(17, "") else {
+    let Some(cluster) = diverged(17) else {
         return;
     };
-    // A segment that the rewind has to read is damaged: as good as gone.
-    let volume = format!("voodu-{}-db-data-0:/v", cluster.scope);
-    let ruin =
-        "cd /v/pgdata/pg_wal && for f in 0000*; do [ ${#f} = 24 ] && truncate -s 0 $f; done; true";
-    docker_ok(&["stop", &cluster.pod(0)]);
-    docker_ok(&[
-        "run",
-        "--rm",
-        "-v",
-        &volume,
-        "postgres:17",
-        "bash",
-        "-c",
-        ruin,
-    ]);
-    docker_ok(&["start", &cluster.pod(0)]);
+    ruin_wal(&cluster);
     rejoins(&cluster);
     let log = cluster.log(0);
     assert!(
@@ -104,9 +111,34 @@ fn without_the_wal_for_a_rewind_the_primary_is_copied_beside_the_old_data() {
     );
 }
 
+/// A copy beside the old data would want the directories of the old data's tablespaces.
+#[test]
+fn a_primary_with_tablespaces_is_copied_over_the_old_data() {
+    let Some(cluster) = Cluster::up(Plan {
+        replicas: 2,
+        ..Plan::default()
+    }) else {
+        return;
+    };
+    for pod in [0, 1] {
+        cluster.as_postgres(pod, "mkdir /var/lib/postgresql/data/fast");
+    }
+    cluster.sql(
+        0,
+        "CREATE TABLESPACE fast LOCATION '/var/lib/postgresql/data/fast'",
+    );
+    cluster.sql(0, "CREATE TABLE there TABLESPACE fast AS SELECT 1 AS i");
+    diverge(&cluster);
+    ruin_wal(&cluster);
+    rejoins(&cluster);
+    let log = cluster.log(0);
+    assert!(log.contains("has tablespaces"), "{log}");
+    assert_eq!(cluster.sql(0, "SELECT i FROM there"), "1");
+}
+
 #[test]
 fn kills_during_a_rejoin_end_in_a_standby() {
-    let Some(cluster) = diverged(17, "") else {
+    let Some(cluster) = diverged(17) else {
         return;
     };
     cluster.ask_to_rejoin(0);

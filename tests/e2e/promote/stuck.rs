@@ -64,6 +64,10 @@ fn rustix_fallocate(file: &std::fs::File, length: u64) {
 
 impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
+        // The pods go before the disk, and so before the cluster says what they logged.
+        if thread::panicking() {
+            self.0.print_logs();
+        }
         drop(self.0.platform.sweep());
         drop(Command::new("umount").arg("-l").arg(&self.1).status());
     }
@@ -104,12 +108,12 @@ fn a_disk_that_fills_up_during_a_handover_leaves_somebody_who_writes() {
     disk.fill(65536);
     cluster.hand_over_to(1);
     disk.fill(0);
-    let writer = writer_within(&cluster, 25);
-    eventually(20, "the end of the handover", || {
+    eventually(40, "the end of the handover", || {
         holds(cluster.record().contains("state=steady"), || {
             cluster.record()
         })
     });
+    let writer = writer_within(&cluster, 25);
     assert_eq!(cluster.primary(), writer);
     assert_eq!(cluster.sql(writer, "SELECT count(*) FROM t"), "1");
     disk.free();
@@ -171,6 +175,8 @@ fn a_target_without_room_gives_the_role_back_before_anybody_stops() {
     });
     assert_eq!(cluster.sql(0, "SELECT pg_postmaster_start_time()"), started);
     disk.free();
+    // The standby may have ended for want of room.
+    cluster.wait_until_formed();
     cluster.promote(1, &[]);
     cluster.wait_until_formed_around(1);
 }

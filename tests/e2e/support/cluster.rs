@@ -128,12 +128,34 @@ impl Cluster {
         docker_ok(&["inspect", "-f", "{{.State.StartedAt}}", &self.pod(ordinal)])
     }
 
+    /// Prints what the pods wrote to their logs, and the record.
+    pub fn print_logs(&self) {
+        for ordinal in 0..self.plan.replicas {
+            eprintln!("---- log of pod {ordinal} ----\n{}", self.log(ordinal));
+        }
+        eprintln!("---- record ----\n{}", self.record());
+    }
+
     /// What a pod wrote to its log.
     pub fn log(&self, ordinal: u16) -> String {
         let output = docker(&["logs", &self.pod(ordinal)]);
         [output.stdout, output.stderr]
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .concat()
+    }
+
+    /// Runs a bash script in a pod as the server's user.
+    #[track_caller]
+    pub fn as_postgres(&self, ordinal: u16, script: &str) {
+        docker_ok(&[
+            "exec",
+            "-u",
+            "postgres",
+            &self.pod(ordinal),
+            "bash",
+            "-c",
+            script,
+        ]);
     }
 
     /// Runs SQL in a pod over its socket.
@@ -272,10 +294,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for ordinal in 0..self.plan.replicas {
-                eprintln!("---- log of pod {ordinal} ----\n{}", self.log(ordinal));
-            }
-            eprintln!("---- record ----\n{}", self.record());
+            self.print_logs();
         }
         // The stand-in removes containers and volumes; the backups directory holds files of the
         // container's users, which this process may remove as root only.
