@@ -24,13 +24,13 @@ FIRST_CONF=$VOLUME/.voodu-first-boot.conf
 # first_boot_settings: the temporary server that runs the init scripts gets the
 # mounted settings as every later one does: an extension may have to be preloaded.
 # The file that initdb writes does not know of them yet, so another one reads
-# both. No standby confirms a commit yet, and the scripts write. Leaves the
-# options in FIRST_ARGS.
+# both. No standby confirms a commit yet, the scripts write, and an archive_command
+# that hangs would hold up the stop of this server. Leaves the options in FIRST_ARGS.
 first_boot_settings() {
   FIRST_ARGS=()
   printf "include_if_exists '%s'\ninclude_dir '%s'\n" "$PGDATA/postgresql.conf" "$CONF_DIRECTORY" |
     install_file "$FIRST_CONF" 0600 || die "cannot write in $VOLUME"
-  FIRST_ARGS=(-c "config_file=$FIRST_CONF" -c synchronous_standby_names= -c default_transaction_read_only=off)
+  FIRST_ARGS=(-c "config_file=$FIRST_CONF" -c synchronous_standby_names= -c default_transaction_read_only=off -c archive_mode=off)
 }
 
 # initialise: returns 1 when the image's entrypoint did not come to its end.
