@@ -25,7 +25,8 @@ SELECT jsonb_build_object(
 SELECT jsonb_build_object('senders', coalesce(jsonb_agg(jsonb_build_object(
   'pid', r.pid, 'name', application_name, 'user', usename, 'state', state, 'slot', slot_name,
   'logical', coalesce(slot_type = 'logical', false)) ORDER BY application_name, r.pid), '[]'))
-  FROM pg_stat_replication AS r LEFT JOIN pg_replication_slots ON active_pid = r.pid;
+  FROM pg_stat_replication AS r LEFT JOIN pg_replication_slots ON active_pid = r.pid
+ WHERE r.pid <> pg_backend_pid();
 SELECT jsonb_build_object('slots', coalesce(jsonb_agg(jsonb_build_object(
   'name', slot_name, 'logical', slot_type = 'logical', 'database', database, 'active', active, 'status', wal_status,
   'held', greatest(0, pg_wal_lsn_diff(here, restart_lsn)),

@@ -28,7 +28,7 @@ SELECT jsonb_build_object(
       'sent', sent_lsn, 'flushed', flush_lsn, 'replayed', replay_lsn,
       'lag_bytes', greatest(0, pg_wal_lsn_diff(r.here, replay_lsn)),
       'lag_seconds', extract(epoch FROM replay_lag), 'reply_seconds', extract(epoch FROM clock_timestamp() - reply_time)
-    ) ORDER BY application_name), '[]') FROM pg_stat_replication))
+    ) ORDER BY application_name), '[]') FROM pg_stat_replication WHERE pid <> pg_backend_pid()))
 FROM pg_control_checkpoint() AS c, LATERAL (
   SELECT s.recovering, CASE WHEN s.recovering THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END AS here
   FROM (SELECT pg_is_in_recovery() AS recovering) AS s) AS r;

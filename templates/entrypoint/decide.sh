@@ -42,11 +42,15 @@ decide() {
 }
 
 # decide_standby: a standby can have WAL that the primary never got, and then it
-# cannot follow. It is asked to rejoin once: after that it follows like any other.
+# cannot follow. It is asked to rejoin once: after that it follows like any other. A
+# copy, or rewound data, that no server was started on has nothing of its own (the
+# first start renames backup_label).
 decide_standby() {
   ACTION=follow
   if [ "$V_REJOIN" != "$ORDINAL" ]; then
     REJOINED=''
+  elif [ -e "$PGDATA/backup_label" ]; then
+    REJOINED=1
   elif [ -z "$REJOINED" ]; then
     ACTION=rejoin
   fi

@@ -79,14 +79,15 @@ hand_over_server() {
 # the message makes every standby reply. A fast shutdown waits until each WAL sender has
 # sent everything and was answered, so the others are sent away when they cannot have it
 # soon: standbys that are behind, and whoever is no standby of the cluster, like a consumer
-# of a logical slot that confirms only what it has stored.
+# of a logical slot that confirms only what it has stored. On a full server this session
+# is a WAL sender itself.
 target_sender() {
   local_sql <<SQL 2>/dev/null
 \o /dev/null
 SELECT pg_logical_emit_message(true, 'voodu', 'handover');
 SELECT pg_sleep(0.1);
 SELECT pg_terminate_backend(pid) FROM pg_stat_replication
- WHERE application_name <> 'voodu-postgres-standby-$V_TARGET'
+ WHERE pid <> pg_backend_pid() AND application_name <> 'voodu-postgres-standby-$V_TARGET'
    AND (application_name !~ '^voodu-postgres-standby-[0-9]+\$' OR state <> 'streaming'
      OR reply_time < clock_timestamp() - interval '1 s' OR pg_current_wal_lsn() - flush_lsn > 16777216);
 \o

@@ -124,4 +124,9 @@ fn a_standby_that_is_asked_to_rejoin_does_so_once() {
     assert_eq!(case("0", ""), "rejoin");
     assert_eq!(case("0", "1"), "follow 1");
     assert_eq!(case("", "1"), "follow", "another request counts again");
+    // A copy on which no server was started: wherever it was made, and whatever was killed since.
+    let sandbox = Sandbox::new(Tools::Native);
+    sandbox.write("volume/pgdata/backup_label", "START WAL LOCATION\n");
+    let script = "SHAPE=standby V_RECORD=ours V_STATE=steady V_PRIMARY=1 V_CLEAN= V_REJOIN=0; decide; echo $ACTION $REJOINED";
+    assert_eq!(sandbox.output(script), "follow 1\n");
 }
