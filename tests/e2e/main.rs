@@ -38,4 +38,5 @@ mod settings;
 mod shared_record;
 mod survive;
 mod takeover;
+mod upgrade;
 mod ways_in;
