@@ -4,8 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::cluster::beside::{Access, beside};
 use crate::cluster::members::Members;
 use crate::docker::invocation::Invocation;
+use crate::docker::runner::Failure;
 use crate::model::byte_size::ByteSize;
 use crate::model::excerpt::excerpt;
 use crate::model::ordinal::Ordinal;
@@ -42,34 +44,9 @@ impl Divergence {
         let history = members
             .ask(primary, HISTORY)
             .map_err(|failure| failure.to_string())?;
-        let container = members.container(pod);
-        let volumes = format!("{container}:ro");
-        let image = members
-            .docker
-            .image_of(&container)
-            .map_err(|failure| failure.to_string())?;
-        let run = [
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            "--user",
-            "postgres",
-            "--entrypoint",
-            "bash",
-            "--volumes-from",
-            &volumes,
-            &image,
-            "-c",
-            SCRIPT,
-            "bash",
-            DATA,
-        ];
-        let history = history
-            .split([' ', '|', '\n'])
-            .filter(|word| !word.is_empty());
-        let invocation = Invocation::docker(run.into_iter().chain(history));
-        let invocation = invocation.limit(LIMIT);
+        let invocation =
+            Self::look(members, pod, &history).map_err(|failure| failure.to_string())?;
+        let invocation = invocation.ok_or("its volume does not exist")?.limit(LIMIT);
         let output = members.docker.capture(&invocation);
         let output = output.map_err(|failure| failure.to_string())?;
         if output.code == UNKNOWN {
@@ -89,6 +66,36 @@ impl Divergence {
                 found.proven(sample.is_of(members, primary)?)
             }
         }
+    }
+
+    /// The command line that looks into the volume of a pod, or of one that has no container.
+    fn look(
+        members: Members<'_>,
+        pod: Ordinal,
+        history: &str,
+    ) -> Result<Option<Invocation>, Failure> {
+        let script = ["bash", "-c", SCRIPT, "bash", DATA];
+        let history = history.split([' ', '|', '\n']);
+        let history = history.filter(|word| !word.is_empty());
+        let words: Vec<_> = script.into_iter().chain(history).collect();
+        if members.state(pod)? == "absent" {
+            return beside(members.docker, members.cluster, pod, Access::Read, &words);
+        }
+        let container = members.container(pod);
+        let volumes = format!("{container}:ro");
+        let image = members.docker.image_of(&container)?;
+        let run = [
+            "run",
+            "--rm",
+            "--network=none",
+            "--user=postgres",
+            "--entrypoint=bash",
+            "--volumes-from",
+            &volumes,
+            &image,
+        ];
+        let words = run.into_iter().chain(words.into_iter().skip(1));
+        Ok(Some(Invocation::docker(words)))
     }
 
     fn read(printed: &str) -> Option<Self> {

@@ -2,11 +2,10 @@
 //! the pods go on with the data that they have.
 
 use std::fs;
-use std::time::Duration;
 
+use crate::cluster::beside::{Access, beside};
 use crate::cluster::members::Members;
 use crate::cluster::record_write::{Change, RecordWriter};
-use crate::docker::invocation::Invocation;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::Refusal;
 use crate::model::topology_record::TopologyRecord;
@@ -14,11 +13,8 @@ use crate::model::topology_record::TopologyRecord;
 /// What the restored pod's script looks for (`REQUEST` in `restore.sh`). It counts only with the
 /// epoch of its maintenance, and holds verifiers.
 const REQUEST: &str = ".restore";
-const VOLUME: &str = "/var/lib/postgresql/data";
 /// The script's marks in that pod's volume: `CLONE_SENTINEL` while the old data are gone.
 const OLD_DATA_ARE_GONE: &str = "/var/lib/postgresql/data/.voodu-clone";
-/// A container has to be started for it.
-const LIMIT: Duration = Duration::from_secs(8);
 
 /// A restore that the pods were asked for.
 #[derive(Clone, Copy)]
@@ -92,37 +88,21 @@ impl Maintenance<'_> {
 
     /// Whether only the restore can give that pod data again.
     fn old_data_are_gone(&self, pod: Ordinal) -> bool {
-        let cluster = self.members.cluster;
-        let volume = cluster.reference.data_volume(pod);
-        if !self.members.docker.has_volume(&volume) {
-            return false;
-        }
-        let mount = format!("{volume}:{VOLUME}:ro");
-        let run = [
-            "run",
-            "--rm",
-            "--pull=never",
-            "--network=none",
-            "--entrypoint=test",
-            "--volume",
-            &mount,
-            &cluster.deployed.image,
-            "!",
-            "-e",
-            OLD_DATA_ARE_GONE,
-        ];
-        let answer = self
-            .members
-            .docker
-            .ask(&Invocation::docker(run).limit(LIMIT));
+        let Members { cluster, docker } = self.members;
+        let look = ["test", "!", "-e", OLD_DATA_ARE_GONE];
         // What cannot be looked at is not known to be there.
-        answer.is_err()
+        match beside(docker, cluster, pod, Access::Read, &look) {
+            Ok(None) => false,
+            Ok(Some(invocation)) => docker.ask(&invocation).is_err(),
+            Err(_) => true,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::beside::VOLUME;
 
     #[test]
     fn the_pods_script_uses_the_same_names() {

@@ -1,6 +1,7 @@
 //! A cluster as it is stored and as it runs: what several commands start from.
 
 pub(crate) mod application;
+pub(crate) mod beside;
 pub(crate) mod carriers;
 pub(crate) mod certainty;
 pub(crate) mod condition;

@@ -3,18 +3,18 @@
 //! can connect when it comes back.
 
 use std::thread;
-use std::time::Duration;
 
 use crate::cluster::Cluster;
+use crate::cluster::beside::{Access, beside};
 use crate::cluster::survey::{PodReport, State, Survey};
 use crate::docker::engine::Docker;
 use crate::docker::invocation::Invocation;
+use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
 use crate::model::secret::Secret;
 
 /// Where the pods' script keeps it; its directory is the volume.
 const PASSFILE: &str = "/var/lib/postgresql/data/.voodu-passfile";
-const VOLUME: &str = "/var/lib/postgresql/data";
 
 /// Puts standard input in the file's place, whole or not at all: input that does not end with a line
 /// end is what a killed plugin left of it. The passwords before stay on the lines after it, which libpq
@@ -28,9 +28,6 @@ cat >\"$temp\" && [ \"$(tail -c 1 \"$temp\" | wc -l)\" -eq 1 ] &&
   sync \"${1%/*}\" && exit 0
 rm -f \"$temp\"
 exit 1";
-
-/// A container has to be started for it.
-const THROUGH_VOLUME: Duration = Duration::from_secs(8);
 
 /// The passfiles of a cluster's pods.
 pub(crate) struct Passfiles<'a> {
@@ -46,16 +43,11 @@ impl Passfiles<'_> {
     /// Writes the password everywhere, in all pods at once. Answers what could not be reached.
     pub(crate) fn write(&self, password: &Secret) -> Vec<Trouble> {
         let line = self.line(password);
-        self.each(|pod| match self.place(pod) {
-            Some(command) => {
-                let invocation = command.stdin(line.as_bytes());
-                self.docker
-                    .ask(&invocation)
-                    .map(drop)
-                    .map_err(|failure| failure.to_string())
-            }
+        let write = |pod: &PodReport| match self.place(pod)? {
+            Some(command) => self.docker.ask(&command.stdin(line.as_bytes())).map(drop),
             None => Ok(()),
-        })
+        };
+        self.each(|pod| write(pod).map_err(|failure| failure.to_string()))
     }
 
     /// Logs in to the primary from every pod that runs, with what its passfile says, as a standby
@@ -104,31 +96,19 @@ impl Passfiles<'_> {
     }
 
     /// The command that writes a pod's passfile; none for a pod without a volume, which has none.
-    fn place(&self, pod: &PodReport) -> Option<Invocation> {
-        let sh = ["-c", WRITE, "sh", PASSFILE];
+    fn place(&self, pod: &PodReport) -> Result<Option<Invocation>, Failure> {
+        let write = ["sh", "-c", WRITE, "sh", PASSFILE];
         if pod.state == State::Running {
-            let words = ["exec", "-i", "--user", "postgres", &pod.container, "sh"];
-            return Some(Invocation::docker(words.into_iter().chain(sh)));
+            let words = ["exec", "-i", "--user", "postgres", &pod.container];
+            return Ok(Some(Invocation::docker(words.into_iter().chain(write))));
         }
-        let volume = self.cluster.reference.data_volume(pod.ordinal);
-        if !self.docker.has_volume(&volume) {
-            return None;
-        }
-        let mount = format!("{volume}:{VOLUME}");
-        let image = &self.cluster.deployed.image;
-        let run = [
-            "run",
-            "--rm",
-            "-i",
-            "--pull=never",
-            "--network=none",
-            "--user=postgres",
-            "--entrypoint=sh",
-            "--volume",
-            &mount,
-            image,
-        ];
-        Some(Invocation::docker(run.into_iter().chain(sh)).limit(THROUGH_VOLUME))
+        beside(
+            self.docker,
+            self.cluster,
+            pod.ordinal,
+            Access::Write,
+            &write,
+        )
     }
 
     /// The one line of the file (postgres manual, "The Password File").
@@ -160,6 +140,7 @@ impl Passfiles<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::beside::VOLUME;
     use std::fs;
     use std::io::Write as _;
     use std::path::Path;

@@ -117,10 +117,20 @@ impl<'a> Docker<'a> {
         container::answer(&question, output)
     }
 
-    /// Whether there is a volume of that name. One that cannot be asked for counts as none.
-    pub(crate) fn has_volume(&self, name: &str) -> bool {
+    /// Whether there is a volume of that name. Only docker's own "no such volume" says that there is
+    /// none.
+    pub(crate) fn has_volume(&self, name: &str) -> Result<bool, Failure> {
         let question = ["volume", "inspect", "--format", "{{.Name}}", name];
-        self.ask(&Invocation::docker(question)).is_ok()
+        let invocation = Invocation::docker(question);
+        let output = self.run(&invocation)?;
+        if output
+            .stderr
+            .to_ascii_lowercase()
+            .contains("no such volume")
+        {
+            return Ok(false);
+        }
+        output.succeeded(&invocation).map(|_| true)
     }
 
     /// Runs a command line to its end, whatever its exit code.

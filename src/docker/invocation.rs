@@ -73,13 +73,17 @@ impl Invocation {
     }
 }
 
-/// The first words, enough to recognise it.
+/// The first words, enough to recognise it. How docker is to print its answer is none of them.
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 6;
-        let words = self.argv.iter().take(SHOWN).map(String::as_str);
-        f.write_str(&words.collect::<Vec<_>>().join(" "))?;
-        if self.argv.len() > SHOWN {
+        let format = self.argv.iter().position(|word| word == "--format");
+        let of_format = |at: usize| format.is_some_and(|format| at == format || at == format + 1);
+        let words = self.argv.iter().enumerate();
+        let words = words.filter(|(at, _)| !of_format(*at));
+        let words: Vec<_> = words.map(|(_, word)| word.as_str()).collect();
+        f.write_str(&words[..words.len().min(SHOWN)].join(" "))?;
+        if words.len() > SHOWN {
             f.write_str(" …")?;
         }
         Ok(())
@@ -89,6 +93,13 @@ impl fmt::Display for Invocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_docker_prints_is_not_shown() {
+        let words = ["inspect", "--format", "{{json .}}", "s-db.0"];
+        let invocation = Invocation::docker(words);
+        assert_eq!(invocation.to_string(), "docker inspect s-db.0");
+    }
 
     #[test]
     fn a_secret_is_in_the_environment_only() {

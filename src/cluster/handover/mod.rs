@@ -31,6 +31,7 @@ use crate::cluster::maintenance::Maintenance;
 use crate::cluster::members::Members;
 use crate::cluster::record_write::{Change, RecordWriter};
 use crate::cluster::survey::Survey;
+use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result as Checked};
 use crate::model::topology_record::TopologyRecord;
@@ -169,7 +170,7 @@ impl Handover<'_> {
         let container = self.members.container(target);
         let others = Ordinal::all(cluster.deployed.replicas).filter(|pod| *pod != target);
         let others: Vec<_> = others.map(|pod| (pod, self.copy_of_record(pod))).collect();
-        let own = self.copy_of_record(target);
+        let own = self.copy_of_record(target)?;
         let question = [
             "sh",
             "-c",
@@ -184,17 +185,25 @@ impl Handover<'_> {
             )
             .into());
         }
+        // A copy that cannot be read may name its own pod.
+        let names_itself = |pod: Ordinal, copy: &Result<Option<TopologyRecord>, Failure>| match copy
+        {
+            Ok(copy) => copy.as_ref().is_some_and(|copy| copy.primary == pod),
+            Err(_) => true,
+        };
         for (pod, copy) in &others {
-            if copy.as_ref().is_some_and(|copy| copy.primary == *pod) {
+            if names_itself(*pod, copy) {
                 self.fence(*pod)?;
             }
         }
-        let copies = others.iter().filter_map(|(_, copy)| copy.clone());
+        let copies = others
+            .iter()
+            .filter_map(|(_, copy)| copy.as_ref().ok()?.clone());
         let copies: Vec<_> = copies.chain(own).collect();
         let cluster_id = cluster.deployed.cluster_id.clone();
         let next = TopologyRecord::overruled(cluster_id, target, &copies, self.highest_timeline());
         for (pod, copy) in &others {
-            if copy.is_some() {
+            if !matches!(copy, Ok(None)) {
                 self.inform(*pod, &next);
             }
         }

@@ -126,7 +126,7 @@ impl Report<'_> {
             ],
             Err(why) => vec![
                 format!("  what only pod {pod} has is unknown: {why}"),
-                format!("  its volume is kept; make it a standby again: {rejoin}"),
+                format!("  nothing in its volume is changed; make it a standby again: {rejoin}"),
             ],
         }
     }

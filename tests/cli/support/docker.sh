@@ -135,7 +135,7 @@ case "$*" in
     ;;
   "exec -i --user postgres "*" sh -s") has_room "$5" ;;
   "exec -i --user postgres "*) as_postgres "${@:5}" ;;
-  "volume inspect "*) [ -e "$here/volumes" ] ;;
+  "volume inspect "*) [ -e "$here/volumes" ] || { echo "Error: No such volume: ${*: -1}" >&2; exit 1; } ;;
   "run --rm -i "*) cat >>"$here/passfile-volume" ;;
   "exec -i "*" bash -c SESSION session neighbour "*)
     if [ -e "$here/trusts-nobody" ]; then

@@ -1,0 +1,57 @@
+//! A container on the volume of a pod that does not run, or that is not to be entered: it sees what
+//! the pod's script left there.
+
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+use crate::docker::engine::Docker;
+use crate::docker::invocation::Invocation;
+use crate::docker::runner::Failure;
+use crate::model::ordinal::Ordinal;
+
+/// Where the pods have their volume.
+pub(crate) const VOLUME: &str = "/var/lib/postgresql/data";
+/// A container has to be started for it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(8);
+
+/// What the container may do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Look.
+    Read,
+    /// Write as well, with standard input at hand.
+    Write,
+}
+
+/// The command line that runs those words on a pod's volume, as the user that the files belong to.
+/// None for a pod without a volume: it has no data.
+pub(crate) fn beside(
+    docker: Docker<'_>,
+    cluster: &Cluster,
+    pod: Ordinal,
+    access: Access,
+    words: &[&str],
+) -> Result<Option<Invocation>, Failure> {
+    let volume = cluster.reference.data_volume(pod);
+    if !docker.has_volume(&volume)? {
+        return Ok(None);
+    }
+    let (how, input) = match access {
+        Access::Read => (":ro", &[][..]),
+        Access::Write => ("", &["-i"][..]),
+    };
+    let mount = format!("{volume}:{VOLUME}{how}");
+    let (first, rest) = words.split_first().unwrap_or((&"true", &[]));
+    let entrypoint = format!("--entrypoint={first}");
+    let run = [
+        "--pull=never",
+        "--network=none",
+        "--user=postgres",
+        &entrypoint,
+        "--volume",
+        &mount,
+        &cluster.deployed.image,
+    ];
+    let arguments = [&["run", "--rm"], input, &run, rest].concat();
+    Ok(Some(Invocation::docker(arguments).limit(LIMIT)))
+}
