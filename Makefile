@@ -68,12 +68,9 @@ endef
 
 skipped = echo "!!! NO DOCKER: the end-to-end tests on real postgres are SKIPPED, nothing below proves them !!!" >&2
 
-# Tests to leave out, as options of the test runner: without="--skip name".
-without ?=
-
 .PHONY: test
 test: build ## Run every test; end-to-end on real postgres needs docker and brings it when it can
-	$(call with_docker,cargo test --workspace --locked -- $(without),$(skipped); VOODU_E2E=skip cargo test --workspace --locked; $(skipped))
+	$(call with_docker,cargo test --workspace --locked,$(skipped); VOODU_E2E=skip cargo test --workspace --locked; $(skipped))
 
 .PHONY: e2e
 e2e: build ## Run only the end-to-end tests
