@@ -17,7 +17,7 @@ act_clone() {
   fi
   CLONE_PAUSE=1
   observe
-  { make_standby && record_keep && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the clone in $PGDATA"
+  { forget_restores && make_standby && record_keep && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the clone in $PGDATA"
   say "cloned pod $V_PRIMARY"
 }
 

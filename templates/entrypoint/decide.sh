@@ -112,6 +112,13 @@ act_wait_for_outcome() {
   done
 }
 
+# request_is_missing: the way out, where this pod is to be restored and nothing says from
+# what.
+request_is_missing() {
+  [ "$V_PRIMARY" != "$ORDINAL" ] || [ "$RESTORE_GIVEN_UP" = "$V_EPOCH" ] || request_load ||
+    printf '%s' "; the request of the restore is gone: start one again (vd postgres:restore), or take it back: vd postgres:backups:cancel $CLUSTER_REF <its id>"
+}
+
 # act_wait_out_maintenance: waits for the next record, and says so once a minute.
 act_wait_out_maintenance() {
   local next=0
@@ -121,7 +128,7 @@ act_wait_out_maintenance() {
       return
     fi
     if [ "$TICKS" -ge "$next" ]; then
-      say "postgres is stopped during maintenance (record $RECORD, epoch $V_EPOCH)"
+      say "postgres is stopped during maintenance (record $RECORD, epoch $V_EPOCH)$(request_is_missing)"
       next=$((TICKS + 60 * 5))
     fi
     tick

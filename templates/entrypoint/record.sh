@@ -101,10 +101,22 @@ record_render() {
   [ -z "${N_SETTLES:-}" ] || printf 'settles=%s\n' "$N_SETTLES"
 }
 
-# record_replace ALLOWED COMMAND...: under the lock, reads the shared record
-# again, asks the function ALLOWED whether the change still holds, and installs
-# what COMMAND prints. Returns 1 when somebody else was first.
-record_replace() {
+# record_replace ALLOWED COMMAND...: installs what COMMAND prints, where ALLOWED still
+# allows it. Returns 1 when somebody else was first.
+record_replace() { record_locked "$1" record_put "${@:2}"; }
+
+# record_put COMMAND...
+record_put() {
+  # `mv` would move into a directory that somebody put in the record's place.
+  [ ! -d "$RECORD" ] || [ -L "$RECORD" ] || return 1
+  rm -f "$RECORD".voodu.??????
+  [ ! -L "$RECORD" ] || rm -f "$RECORD"
+  record_install "$RECORD" "$("$@")" && sync "$BACKUPS"
+}
+
+# record_locked ALLOWED COMMAND...: under the lock, reads the shared record again, asks
+# the function ALLOWED whether the change still holds, and runs COMMAND.
+record_locked() {
   local allowed=$1
   shift
   # Opening a link would create what it points at. A pipe that comes later does
@@ -118,11 +130,7 @@ record_replace() {
     lock_is_in_place /proc/self/fd/9 || exit 1
     record_load "$RECORD"
     "$allowed" $? || exit 1
-    # `mv` would move into a directory that somebody put in the record's place.
-    [ ! -d "$RECORD" ] || [ -L "$RECORD" ] || exit 1
-    rm -f "$RECORD".voodu.??????
-    [ ! -L "$RECORD" ] || rm -f "$RECORD"
-    record_install "$RECORD" "$("$@")" && sync "$BACKUPS"
+    "$@"
   ) 9<>"$RECORD_LOCK"
 }
 

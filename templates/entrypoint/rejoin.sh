@@ -35,6 +35,7 @@ act_rejoin() {
   # and pg_rewind would find nothing to do.
   until [ "$(primary_has_checkpointed)" = t ]; do
     pause 1
+    wait_for_primary || return 0
     ! record_changed || return 0
   done
   # A primary that is away for a moment is no reason for a copy.
@@ -51,7 +52,7 @@ act_rejoin() {
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     say "rewinding this pod's data to the history of pod $V_PRIMARY"
     rewind || return 0
-    { make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
+    { forget_restores && make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
     REJOINED=1
     say "rewound this pod's data"
     [ -z "$STOPPING" ] || exit 143
@@ -176,7 +177,7 @@ copy_beside() {
     back_off
     return 0
   fi
-  { install_file "$BESIDE/standby.signal" 0600 </dev/null && stamp_restored && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
+  { install_file "$BESIDE/standby.signal" 0600 </dev/null && stamp_restored && forget_restores && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
     die "cannot finish the copy in $BESIDE"
   finish_swap
   REJOINED=1
@@ -204,10 +205,9 @@ room_beside() {
 finish_swap() {
   if [ -e "$BESIDE_COMPLETE" ]; then
     if [ -d "$BESIDE" ]; then
-      as_postgres rm -rf "$REPLACED"
-      [ ! -d "$PGDATA" ] || as_postgres mv "$PGDATA" "$REPLACED"
-      as_postgres mv "$BESIDE" "$PGDATA"
-      sync "$VOLUME"
+      # Into a directory that is still there, `mv` would move the copy.
+      { as_postgres rm -rf "$REPLACED" && { [ ! -d "$PGDATA" ] || as_postgres mv "$PGDATA" "$REPLACED"; } &&
+        as_postgres mv "$BESIDE" "$PGDATA" && sync "$VOLUME"; } || die "cannot put the copy into $PGDATA"
     fi
     as_postgres rm -f "$BESIDE_COMPLETE"
     sync "$VOLUME"

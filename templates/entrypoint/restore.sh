@@ -49,14 +49,17 @@ restore_is_wanted() { [ "$V_PRIMARY" = "$ORDINAL" ] && [ "$RESTORE_GIVEN_UP" != 
 # restore_data: from wherever an earlier attempt was interrupted.
 restore_data() {
   if [ "$(unpacked_for)" != "$V_EPOCH" ]; then
-    remove_data "$BEFORE_RESTORE"
+    remove_data "$BEFORE_RESTORE" || die "cannot remove $BEFORE_RESTORE"
     unpack || return 0
   fi
   # Until here the request can be taken back.
   ! record_changed || return 0
   swap_in || die "cannot put the backup into $PGDATA"
   start_restored || return 0
-  finish_restore || retry "could not write the record"
+  until finish_restore; do
+    retry "could not finish the restore in $BACKUPS or $VOLUME"
+    ! record_changed || return 0
+  done
 }
 
 # unpack: beside the old data. Without room for both the old data go first, and
@@ -75,10 +78,14 @@ unpack() {
       give_up "the volume of pod $ORDINAL has no room for the backup, not even without the old data"
       return 1
     fi
-    # From here on there is no way back.
-    ! record_changed || return 1
+    if [ "$(stat -c %s "$Q_TAR" 2>/dev/null)" != "$Q_BYTES" ]; then
+      give_up "the backup $Q_TAR is not there any more, or not whole"
+      return 1
+    fi
+    # From here on there is no way back. The plugin looks for the mark under the same lock.
+    record_locked record_decided_on sentinel_set "$CLONE_SENTINEL" || return 1
     say "there is no room for the backup beside the old data: removing the old data first"
-    { sentinel_set "$CLONE_SENTINEL" && data_wipe && remove_data "$BEFORE_RESTORE"; } || die "cannot empty $PGDATA"
+    { data_wipe && remove_data "$BEFORE_RESTORE"; } || die "cannot empty $PGDATA"
   fi
   say "unpacking $Q_TAR"
   unpack_parts || return 1
@@ -126,15 +133,19 @@ unpack_parts() {
 }
 
 # swap_in: the old data are kept, once: what is in their place on a second attempt
-# is a backup that was never in service.
+# is a backup that was never in service. Where they went first, what is in their place
+# now is no half copy any more.
 swap_in() {
-  [ -d "$UNPACKED" ] || return 0
-  if [ -d "$BEFORE_RESTORE" ] || [ -e "$CLONE_SENTINEL" ]; then
-    remove_data "$PGDATA"
-  elif [ -d "$PGDATA" ]; then
-    as_postgres mv "$PGDATA" "$BEFORE_RESTORE"
+  if [ -d "$UNPACKED" ]; then
+    if [ -d "$BEFORE_RESTORE" ] || [ -e "$CLONE_SENTINEL" ]; then
+      remove_data "$PGDATA"
+    elif [ -d "$PGDATA" ]; then
+      as_postgres mv "$PGDATA" "$BEFORE_RESTORE"
+    fi
+    # Into a directory that is still there, `mv` would move what was unpacked.
+    { [ ! -e "$PGDATA" ] && as_postgres mv "$UNPACKED" "$PGDATA" && sync "$VOLUME"; } || return
   fi
-  as_postgres mv "$UNPACKED" "$PGDATA" && sync "$VOLUME"
+  [ ! -e "$CLONE_SENTINEL" ] || sentinel_clear "$CLONE_SENTINEL"
 }
 
 # remove_data DIRECTORY: with its tablespaces in this volume.
@@ -176,6 +187,7 @@ start_restored() {
   done
   if ! set_passwords; then
     stop_server
+    [ -z "$STOPPING" ] || exit 143
     give_up "nobody can log in to the restored data as $SUPERUSER: the backup is of a cluster with another user, or with another pg_hba.conf"
     return 1
   fi
@@ -206,7 +218,6 @@ SQL
 finish_restore() {
   record_next state=steady clean= rejoin= "timeline=${V_TIMELINE:+$(own_timeline)}"
   record_replace restore_counts record_render || return 1
-  rm -f "$CLONE_SENTINEL"
   say "restored the data (epoch $V_EPOCH)"
   as_postgres rm -f "$REQUEST" "$Q_TAR" "$RESTORE_FAILED" "$UNPACKED_COMPLETE" "$VERIFIERS"
 }
@@ -224,15 +235,27 @@ unpacked_for() {
   ! { read_file "$UNPACKED_COMPLETE" && [[ $TEXT =~ $mark ]]; } || printf '%s' "${TEXT%$'\n'}"
 }
 
-# restore_counted EPOCH: this volume's data come from the restore of that maintenance.
-restore_counted() { read_file "$RESTORED_HERE" && [[ $TEXT == *$'\n'"epoch=$1"$'\n'* ]]; }
+# restore_counted EPOCH: this volume's data come from the restore of that maintenance, and
+# that was not taken back.
+restore_counted() {
+  { read_file "$RESTORED_HERE" && [[ $TEXT == *$'\n'"epoch=$1"$'\n'* ]]; } || return 1
+  ! { read_file "$RESTORED" && [[ $TEXT == *$'\n'"withdrawn=$1"$'\n'* ]]; }
+}
+
+# withdraw_restore: nobody's data come from the restore of the maintenance in view.
+withdraw_restore() {
+  ! { read_file "$RESTORED" && [[ $TEXT == *$'\n'"epoch=$V_EPOCH"$'\n'* ]]; } ||
+    { printf 'cluster=%s\nwithdrawn=%s\n' "$V_CLUSTER" "$V_EPOCH" | install_file "$RESTORED" 0644 && sync "$BACKUPS"; }
+}
 
 # undo_restore: a maintenance ended before the restored data counted, because the request
 # was taken back: the old data return.
 undo_restore() {
   local epoch
   epoch=$(unpacked_for)
-  [ -n "$epoch" ] && [ "$V_EPOCH" -gt "$epoch" ] && ! restore_counted "$epoch" || return 0
+  [ -n "$epoch" ] && ! restore_counted "$epoch" || return 0
+  # A record that was lost in the maintenance may have got the same epoch again.
+  [ "$V_EPOCH" -gt "$epoch" ] || { [ "$V_EPOCH" = "$epoch" ] && [ "$V_STATE" != maintenance ]; } || return 0
   say "the restore was taken back: what was there before it returns"
   undo_swap || die "cannot put the old data back into $PGDATA"
   data_shape
@@ -246,7 +269,7 @@ undo_swap() {
     if [ ! -d "$UNPACKED" ] && [ -d "$PGDATA" ]; then
       as_postgres mv "$PGDATA" "$UNPACKED" || return
     fi
-    remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" || return
+    remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME" || return
   elif [ ! -d "$UNPACKED" ]; then
     remove_data "$PGDATA" || return
   fi
@@ -258,13 +281,14 @@ undo_swap() {
 give_up() {
   say "the restore failed: $1"
   RESTORE_GIVEN_UP=$V_EPOCH
+  withdraw_restore || die "cannot write in $BACKUPS"
   if [ -e "$UNPACKED_COMPLETE" ]; then
     undo_swap || die "cannot put the old data back into $PGDATA"
   fi
   as_postgres rm -rf "$UNPACKED"
   data_shape
   printf 'epoch=%s\n%s\n' "$V_EPOCH" "$1" | install_file "$RESTORE_FAILED" 0644
-  if [ "$SHAPE" = primary ]; then
+  if [ "$SHAPE" = primary ] || [ "$SHAPE" = standby ]; then
     say "the old data are back in place"
     until record_change state=steady || record_changed; do retry "could not write the record"; done
   else
@@ -286,9 +310,14 @@ tidy_after_restore() {
   fi
 }
 
+# forget_restores: other data take the place of what a restore left here.
+forget_restores() {
+  as_postgres rm -f "$UNPACKED_COMPLETE" && sync "$VOLUME" && remove_data "$UNPACKED" && remove_data "$BEFORE_RESTORE"
+}
+
 # stamp_restored: from now on this volume's data come from the last restore.
 stamp_restored() {
-  read_file "$RESTORED" || return 0
+  { read_file "$RESTORED" && [[ $TEXT == *$'\n'epoch=* ]]; } || return 0
   printf '%s' "$TEXT" | install_file "$RESTORED_HERE" 0644
 }
 

@@ -241,13 +241,26 @@ cannot_promote() {
 }
 
 # hand_back: this pod took over in a handover and cannot be promoted. As long as it is a
-# standby it wrote nothing, so the pod that handed over still has everything.
+# standby it wrote nothing, so the pod that handed over still has everything: that one is
+# the pod whose stop is the last thing in this one's WAL, and nobody who stopped before.
 hand_back() {
   local predecessor=${V_CLEAN##*,}
   [ "$V_STATE" = steady ] && [ "$V_PRIMARY" = "$ORDINAL" ] && [ -n "$V_TIMELINE" ] && [[ $predecessor == *@* ]] || return 1
+  wal_ends_with_stop "${predecessor#*@}" || return 1
   say "this pod cannot be promoted, see above: giving the role back to pod ${predecessor%@*}"
   record_hand_back "${predecessor%@*}"
 }
+
+# wal_ends_with_stop LOCATION: whether the last record of this pod's WAL is a shutdown
+# checkpoint, and is there.
+wal_ends_with_stop() {
+  local records
+  records=$(as_postgres pg_waldump -p "$PGDATA/pg_wal" -t "$(own_timeline)" -s "$1" 2>/dev/null | head -n 2)
+  [[ $records == *"lsn: $(padded "$1"), "*CHECKPOINT_SHUTDOWN* ]] && [[ $records != *$'\n'* ]]
+}
+
+# padded LOCATION: as pg_waldump prints it, with eight digits after the slash.
+padded() { printf '%s/%08X' "${1%/*}" "$((16#${1#*/}))"; }
 
 # record_hand_back ORDINAL: this pod took over and cannot be promoted; the pod that handed
 # over becomes the primary again, on a timeline of its own.
@@ -261,8 +274,8 @@ record_hand_back() {
 on_ready() {
   keep_good_settings
   note_refused_login
+  tidy_after_restore
   if [ "$ROLE" = primary ]; then
-    tidy_after_restore
     # Adds the replication role, its grants and its pg_hba.conf line where they
     # are missing, as in a cluster that the older plugin made.
     PGPORT=$PORT VOODU_SESSION_OPTIONS=$(options_of superuser) timeout 10 "${DROP[@]}" bash /docker-entrypoint-initdb.d/00_create_replication.sh ||

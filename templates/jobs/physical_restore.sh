@@ -22,9 +22,18 @@ done
 # refuse SENTENCE: the pods have not been asked for anything yet.
 refuse() { fail "$*; nothing was stopped"; }
 
+# were_asked: the record has the maintenance that the request of this restore is for. It may
+# have it even where the command that wrote both did not come to its end.
+were_asked() {
+  local epoch
+  epoch=$(sed -n 's/^epoch=//p' "$BACKUPS/.topology" 2>/dev/null)
+  [ -n "$epoch" ] && grep -qx 'state=maintenance' "$BACKUPS/.topology" &&
+    is_file "$BACKUPS/.restore" && grep -qx "epoch=$epoch" "$BACKUPS/.restore" && grep -qx "tar=$TAR" "$BACKUPS/.restore"
+}
+
 on_cancel() {
   trap '' INT TERM
-  if [ -n "$STARTED" ]; then
+  if [ -n "$STARTED" ] || were_asked; then
     say "stopped watching after ${SECONDS}s: the pods have the backup and go on"
     UNFINISHED=()
   else
@@ -72,7 +81,7 @@ copy() {
 await_pods() {
   local next=$((SECONDS + 10)) text
   until text=$(cat "$BACKUPS/.topology" 2>/dev/null) && [[ $text == *"state=steady"* ]] && [[ $text != *"epoch=$EPOCH"$'\n'* ]]; do
-    ! failed_for_good || give_up "there are no data to go back to, so postgres stays stopped: restore another backup"
+    ! failed_for_good || give_up "there are no data to go back to, so postgres stays stopped: restore another backup, or go on with the data of a standby (vd pg:promote)"
     pause 0.2
     if [ "$SECONDS" -ge "$next" ]; then
       say "[${SECONDS}s] pod $PRIMARY replaces its data (docker logs ${CLUSTER/\//-}.$PRIMARY)"
@@ -108,8 +117,11 @@ restore() {
   [ -z "$CHECKSUM" ] || check_sum
   say "verified: $NAME, $(human "$(stat -Lc %s "$INPUT")"), postgres $MAJOR"
   place
-  EPOCH=$("$PLUGIN" job begin-restore --backups "$BACKUPS" --cluster-id "$CLUSTER_ID" --request "$REQUEST" \
-    --tar "$TAR" --bytes "$(stat -Lc %s "$INPUT")" --checked "$CHECKED") || refuse "$EPOCH"
+  if ! EPOCH=$("$PLUGIN" job begin-restore --backups "$BACKUPS" --cluster-id "$CLUSTER_ID" --request "$REQUEST" \
+    --tar "$TAR" --bytes "$(stat -Lc %s "$INPUT")" --checked "$CHECKED"); then
+    were_asked || refuse "$EPOCH"
+    EPOCH=$(sed -n 's/^epoch=//p' "$BACKUPS/.topology")
+  fi
   STARTED=1
   say "stopping postgres on every pod (record: maintenance, epoch $EPOCH)"
   await_pods

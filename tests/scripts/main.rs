@@ -9,6 +9,7 @@
 
 mod data;
 mod decide;
+mod hand_back;
 mod heartbeat;
 mod jobs;
 mod limits;

@@ -8,11 +8,16 @@ use crate::support::{Sandbox, TOOLS, Tools};
 /// What the steps need of a pod; `V_EPOCH` says which maintenance is in view.
 const POD: &str = r#"
 V_CLUSTER=$PG_CLUSTER_ID ORDINAL=0 V_PRIMARY=0 V_STATE=maintenance
-DATA_HERE() { cat "$PGDATA/rows" 2>/dev/null || echo none; }
+DATA_HERE() { echo "$(cat "$PGDATA/rows" 2>/dev/null || echo none)$(cat "$SANDBOX/counted" 2>/dev/null)"; }
 record_change() { :; }
 unpack() { mkdir -p "$UNPACKED" && echo "$BACKUP" >"$UNPACKED/rows" && printf '%s\n' "$V_EPOCH" >"$UNPACKED_COMPLETE"; }
 start_restored() { "$STARTS" || { give_up "it did not start"; return 1; }; }
-finish_restore() { printf 'cluster=%s\nepoch=%s\n' "$V_CLUSTER" "$V_EPOCH" >"$RESTORED_HERE"; rm -f "$UNPACKED_COMPLETE"; }
+finish_restore() {
+  printf 'cluster=%s\nepoch=%s\n' "$V_CLUSTER" "$V_EPOCH" >"$RESTORED"
+  stamp_restored
+  [ -z "${RECORD_HAS:-}" ] || echo " counted" >"$SANDBOX/counted"
+  rm -f "$UNPACKED_COMPLETE"
+}
 retry() { :; }
 record_changed() { return 1; }
 "#;
@@ -20,6 +25,8 @@ record_changed() { return 1; }
 /// A restore of `BACKUP` in the maintenance of epoch 5 that starts, or does not.
 const RESTORES: &str = "V_EPOCH=5 BACKUP=first STARTS=true; restore_data";
 const FAILS: &str = "V_EPOCH=5 BACKUP=first STARTS=false; restore_data";
+/// What the plugin leaves where it takes a restore back, and the pod's next boot.
+const TAKEN_BACK: &str = "[ -e \"$SANDBOX/counted\" ] || printf 'cluster=%s\\nwithdrawn=5\\n' \"$V_CLUSTER\" >\"$RESTORED\"; V_STATE=steady V_EPOCH=6; undo_restore; tidy_after_restore";
 /// What the pod does when the record says that the maintenance is over.
 const GOES_ON: &str = "V_STATE=steady V_EPOCH=6; undo_restore; tidy_after_restore";
 /// The next maintenance.
@@ -95,6 +102,65 @@ fn a_restore_that_is_taken_back_gives_the_old_data_back() {
 fn a_restore_that_fails_gives_the_old_data_back() {
     at_each_command(FAILS, &format!("{FAILS}; {GOES_ON}"), ":", &["old"]);
     at_each_command(FAILS, FAILS_AGAIN, ":", &["old"]);
+}
+
+/// The marks of a restore are written before the record that makes it count.
+#[test]
+fn a_restore_counts_with_the_record_and_not_with_its_marks() {
+    let restores = format!("RECORD_HAS=1; {RESTORES}");
+    at_each_command(&restores, TAKEN_BACK, ":", &["old", "first counted"]);
+}
+
+#[test]
+fn a_record_that_got_the_epoch_of_a_lost_maintenance_gives_the_old_data_back() {
+    let swapped = "V_EPOCH=5 BACKUP=first; unpack; swap_in";
+    let lost = "V_STATE=steady V_EPOCH=5; undo_restore; tidy_after_restore";
+    at_each_command(lost, lost, swapped, &["old"]);
+}
+
+/// The old data went first, for want of room.
+#[test]
+fn what_was_restored_without_room_is_no_half_copy() {
+    let without_room = "unpack() { rm -rf \"$PGDATA\"; mkdir -p \"$UNPACKED\" && echo first >\"$UNPACKED/rows\" && printf '5\\n' >\"$UNPACKED_COMPLETE\"; }; sentinel_set \"$CLONE_SENTINEL\"";
+    let first = format!("{without_room}; {RESTORES}");
+    let then = format!(
+        "V_EPOCH=5 STARTS=true; [ ! -e \"$UNPACKED_COMPLETE\" ] || restore_data; {GOES_ON}; [ ! -e \"$CLONE_SENTINEL\" ]"
+    );
+    for tools in TOOLS {
+        let sandbox = pod(tools);
+        sandbox.output(&format!("{POD}\n({first}) >&2"));
+        assert!(!sandbox.path("volume/.voodu-clone").exists(), "{tools:?}");
+    }
+    let swapped = format!("{without_room}; V_EPOCH=5; unpack; swap_in");
+    at_each_command(&then, &then, &swapped, &["first"]);
+}
+
+/// A primary whose promotion was interrupted still looks like a standby.
+#[test]
+fn a_pod_with_a_standbys_files_goes_back_to_its_data() {
+    for tools in TOOLS {
+        let sandbox = pod(tools);
+        for file in ["PG_VERSION", "global/pg_control", "standby.signal"] {
+            sandbox.write(&format!("volume/pgdata/{file}"), "x");
+        }
+        let script = format!("{POD}\n({FAILS}) 2>&1; DATA_HERE");
+        let said = sandbox.output(&script);
+        assert!(said.contains("the old data are back in place"), "{said}");
+        assert!(said.ends_with("old\n"), "{said}");
+    }
+}
+
+/// What an earlier restore left is none of the data that a clone brought.
+#[test]
+fn a_clone_forgets_the_restores_before_it() {
+    for tools in TOOLS {
+        let sandbox = pod(tools);
+        let script = format!(
+            "{POD}\n({RESTORES}; echo 5 >\"$UNPACKED_COMPLETE\"; echo cloned >\"$PGDATA/rows\"; forget_restores; \
+             V_EPOCH=9; printf 'cluster=%s\\nepoch=7\\n' \"$V_CLUSTER\" >\"$RESTORED_HERE\"; undo_restore) >&2; DATA_HERE"
+        );
+        assert_eq!(sandbox.output(&script), "cloned\n");
+    }
 }
 
 /// The one before ended within the same second: nobody removed yet what it replaced.
