@@ -7,13 +7,17 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::record_file::{NAME, read};
+use crate::cluster::record_file::{self, NAME, read};
 use crate::cluster::record_lock::{PATIENCE, RecordLock};
 use crate::model::refusal::{Refusal, Result};
-use crate::model::topology_record::TopologyRecord;
+use crate::model::topology_record::{State, TopologyRecord};
 
 /// The pods remove what a killed writer left under such a name.
 const TEMPORARY: &str = ".topology.voodu.";
+
+/// Which restore the data come from (`RESTORED` in `restore.sh`). The pod writes it before the record
+/// that ends the maintenance, and only that record makes the restore count.
+const RESTORED: &str = ".restored";
 
 /// Fills a buffer with bytes that nobody can guess.
 pub(crate) type Random<'a> = &'a dyn Fn(&mut [u8]) -> io::Result<()>;
@@ -63,19 +67,37 @@ impl RecordWriter<'_> {
         if text.parse().as_ref() != Ok(next) {
             return Err(self.failed("cannot hold the next epoch"));
         }
-        match self.install(text.as_bytes()) {
+        let ended = current.filter(|current| current.state == State::Maintenance);
+        let withdrawn = ended.map_or(Ok(()), |ended| self.withdraw(&ended));
+        match withdrawn.and_then(|()| self.install(NAME, text.as_bytes())) {
             Ok(()) => Ok(Change::Done),
             Err(error) => Err(self.failed(&format!("cannot be written: {error}"))),
         }
     }
 
-    fn install(&self, text: &[u8]) -> io::Result<()> {
+    /// A maintenance that the pods did not end: where the restored pod has already noted that its
+    /// data come from it, that note is taken back before the record goes on.
+    fn withdraw(&self, ended: &TopologyRecord) -> io::Result<()> {
+        let (cluster, epoch) = (&ended.cluster, ended.epoch);
+        let note = record_file::open(&self.backups_dir.join(RESTORED));
+        let note = match note.and_then(record_file::text) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            note => note?,
+        };
+        if note.lines().all(|line| line != format!("epoch={epoch}")) {
+            return Ok(());
+        }
+        let note = format!("cluster={cluster}\nwithdrawn={epoch}\n");
+        self.install(RESTORED, note.as_bytes())
+    }
+
+    fn install(&self, name: &str, text: &[u8]) -> io::Result<()> {
         let (temporary, mut file) = self.temporary()?;
         let written = file
             .write_all(text)
             .and_then(|()| file.set_permissions(fs::Permissions::from_mode(0o644)))
             .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&temporary, self.backups_dir.join(NAME)));
+            .and_then(|()| fs::rename(&temporary, self.backups_dir.join(name)));
         if let Err(error) = written {
             // The first error counts; the pods remove what is left.
             fs::remove_file(&temporary).ok();

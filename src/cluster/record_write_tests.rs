@@ -50,6 +50,44 @@ fn the_next_record_is_all_that_is_left() {
 }
 
 #[test]
+fn the_pods_script_uses_the_same_names() {
+    let restore = include_str!("../../templates/entrypoint/restore.sh");
+    assert!(restore.contains(&format!("\nRESTORED=$BACKUPS/{RESTORED}\n")));
+    assert!(restore.contains("'cluster=%s\\nwithdrawn=%s\\n'"));
+}
+
+/// The pod stamps its data before the record that makes them count.
+#[test]
+fn a_restore_that_did_not_come_to_its_record_is_withdrawn() {
+    let (dir, record) = with_record();
+    let maintenance = record.maintenance();
+    let writer = writer(dir.path());
+    assert_eq!(
+        writer.replace(Some(&record), &maintenance),
+        Ok(Change::Done)
+    );
+    let (cluster, epoch) = (&maintenance.cluster, maintenance.epoch);
+    let note = dir.path().join(RESTORED);
+    for (found, left) in [
+        (
+            format!("cluster={cluster}\nepoch={epoch}\n"),
+            format!("cluster={cluster}\nwithdrawn={epoch}\n"),
+        ),
+        // An earlier one counts.
+        (
+            format!("cluster={cluster}\nepoch=3\n"),
+            format!("cluster={cluster}\nepoch=3\n"),
+        ),
+    ] {
+        fs::write(dir.path().join(NAME), maintenance.to_string()).unwrap();
+        fs::write(&note, found).unwrap();
+        let next = maintenance.steady();
+        assert_eq!(writer.replace(Some(&maintenance), &next), Ok(Change::Done));
+        assert_eq!(fs::read_to_string(&note).unwrap(), left);
+    }
+}
+
+#[test]
 fn whoever_was_first_is_reported() {
     let (dir, record) = with_record();
     let older = TopologyRecord {
