@@ -123,13 +123,16 @@ fn a_disk_that_fills_up_during_a_handover_leaves_somebody_who_writes() {
     let target = 1 - writer;
     cluster.hand_over_to(target);
     disk.remount("ro");
-    let resumed = writer_within(&cluster, 40);
+    // The old primary writes until it stops, and what cannot be written is decided by then.
+    thread::sleep(Duration::from_secs(15));
+    writer_within(&cluster, 25);
     disk.remount("rw");
     eventually(30, "the end of the handover", || {
         holds(cluster.record().contains("state=steady"), || {
             cluster.record()
         })
     });
+    let resumed = writer_within(&cluster, 25);
     assert_eq!(cluster.primary(), resumed);
     cluster.wait_until_formed_around(resumed);
     cluster.wait_until_caught_up(resumed);
