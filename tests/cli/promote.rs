@@ -430,6 +430,35 @@ fn a_standby_that_has_more_is_not_passed_over() {
     );
 }
 
+/// The primary is well when the handover begins, and cannot carry it out.
+#[test]
+fn nor_is_it_in_the_middle_of_a_handover() {
+    let world = world(3);
+    let mut ahead = standby();
+    ahead["received"] = json!("0/5000348");
+    world.says(2, &[ahead]);
+    let error = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !world.record_text().contains("handover") {
+                thread::sleep(Duration::from_millis(5));
+            }
+            world.becomes(0, "paused");
+        });
+        world.answer(&[&PROMOTE[..], &["--force"]].concat()).error()
+    });
+    assert!(
+        error.starts_with("pod clowk-lp-db.2 has 512 B more of the primary's WAL than pod 1: the handover to pod 1 was called off, and pod 0 stays the primary"),
+        "{error}"
+    );
+    assert!(error.contains("--allow-lag"), "{error}");
+    assert!(
+        world
+            .record_text()
+            .contains("epoch=9\nprimary=0\nstate=steady\n")
+    );
+    assert!(!world.docker_calls().contains("kill "));
+}
+
 #[test]
 fn waiting_pods_get_a_record() {
     let world = world(2);

@@ -6,6 +6,7 @@
 //! command again goes on from there.
 
 pub(crate) mod after;
+mod ahead;
 mod commit;
 mod effects;
 mod fence;
