@@ -132,6 +132,7 @@ case "$*" in
     fi
     cat "$here/login" >&2
     [ ! -s "$here/login" ] || exit 2
+    [ ! -e "$here/recovers" ] || echo t
     ;;
   "exec -i --user postgres "*" sh -s") has_room "$5" ;;
   "exec -i --user postgres "*) as_postgres "${@:5}" ;;
