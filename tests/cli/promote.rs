@@ -477,6 +477,33 @@ fn waiting_pods_get_a_record() {
     );
 }
 
+/// A copy of a record that did not come into force would win over the one that does.
+#[test]
+fn what_a_pod_was_told_of_a_record_that_failed_is_taken_back() {
+    let world = world(2);
+    let path = world.record_path("clowk-lp", "db");
+    let before = world.record_text();
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(path.with_file_name(".topology.lock")).unwrap();
+    world.says(0, &[standby()]);
+    world.prepare("volumes", "");
+    world.prepare("copy-1", "");
+    let told = || fs::read_to_string(world.bin().join("passfile-volume")).unwrap_or_default();
+    // A copy that cannot be read is not one to go back to.
+    let force = [&PROMOTE[..], &["--force"]].concat();
+    world.refused(&force, "the topology record cannot be locked with");
+    let calls = world.docker_calls();
+    let last = calls.lines().rfind(|call| call.starts_with("run --rm"));
+    assert!(
+        last.is_some_and(|call| call.contains("--entrypoint=rm ") && call.ends_with("/.topology")),
+        "{calls}"
+    );
+    world.prepare("copy-0", &before);
+    world.refused(&force, "the topology record cannot be locked with");
+    assert!(told().ends_with(&before), "{}", told());
+    assert!(told().contains("primary=1\n"), "{}", told());
+}
+
 #[test]
 fn what_is_planted_beside_the_record_is_refused() {
     let world = world(2);

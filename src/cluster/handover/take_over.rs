@@ -7,6 +7,7 @@ use crate::cluster::handover::ahead::Race;
 use crate::cluster::handover::{Handover, refuse};
 use crate::cluster::record_write::Change;
 use crate::cluster::survey::Survey;
+use crate::model::ordinal::Ordinal;
 use crate::model::topology_record::{State, TopologyRecord};
 
 /// How long a target that may have everything is given to say so, which leaves the old primary a
@@ -24,6 +25,16 @@ impl Handover<'_> {
     /// its role back and that this commits exclude each other.
     pub(super) fn take_over(&self, begun: &TopologyRecord) -> anyhow::Result<()> {
         let old = begun.primary;
+        let mut announced = false;
+        let done = self.commit_in_place_of(old, &mut announced);
+        // Without a record the old primary waits for one, by what it was told.
+        if let (Err(_), true, Some(record)) = (&done, announced, self.record()) {
+            self.inform(old, &record);
+        }
+        done
+    }
+
+    fn commit_in_place_of(&self, old: Ordinal, announced: &mut bool) -> anyhow::Result<()> {
         for _ in 0..3 {
             if let Err(error) = self.fence(old) {
                 self.call_off()?;
@@ -49,6 +60,7 @@ impl Handover<'_> {
             if next.primary == self.wish.target {
                 // Before anybody else acts on it: by an older copy the old primary would start.
                 self.inform(old, &record.announced());
+                *announced = true;
             }
             let change = self.writer.replace(Some(&record), &next)?;
             if change == Change::Done && next.primary == self.wish.target {
