@@ -246,6 +246,34 @@ fn cancel_does_not_end_well_when_the_record_cannot_be_asked_for() {
     );
 }
 
+/// What docker cannot tell of the volume is not the word that the data are gone.
+#[test]
+fn a_restore_is_taken_back_as_long_as_the_old_data_are_known_to_be_there() {
+    let world = world();
+    world.next_record("primary=0\nstate=maintenance\n");
+    let before = world.record_text();
+    let cancel = ["backups:cancel", "clowk-lp/db", "r002"];
+    let error = world.refused(
+        &cancel,
+        "pod 0 has no volume any more, so the restore cannot be",
+    );
+    assert!(error.contains("a forced vd pg:promote"), "{error}");
+    world.prepare("volumes", "");
+    world.prepare("clone", "1");
+    world.refused(&cancel, "pod 0 has already removed its old data");
+    world.prepare("clone", "125");
+    let error = world.refused(&cancel, "the volume of pod 0 cannot be looked at");
+    assert!(
+        error.contains("run it again") && !error.contains("force"),
+        "{error}"
+    );
+    assert_eq!(world.record_text(), before);
+    world.prepare("clone", "0");
+    let data = world.answer(&cancel).data();
+    let message = data["message"].as_str().unwrap();
+    assert!(message.contains("the restore was taken back"), "{message}");
+}
+
 #[test]
 fn logs_and_cancel_know_restores() {
     let world = world();
