@@ -502,6 +502,15 @@ fn what_a_pod_was_told_of_a_record_that_failed_is_taken_back() {
     world.refused(&force, "the topology record cannot be locked with");
     assert!(told().ends_with(&before), "{}", told());
     assert!(told().contains("primary=1\n"), "{}", told());
+    // Nor is the maintenance over that could not be ended.
+    world.record("clowk-lp", "db", 0);
+    world.next_record("primary=0\nstate=maintenance\n");
+    let maintenance = world.record_text();
+    world.becomes(0, "exited");
+    world.prepare("passfile-volume", "");
+    world.refused(&force, "the topology record cannot be locked with");
+    assert!(told().contains("primary=1\n"), "{}", told());
+    assert!(told().ends_with(&maintenance), "{}", told());
 }
 
 #[test]
