@@ -53,12 +53,15 @@ impl Carriers {
         let found = self.untracked.iter().map(|(consumer, _)| {
             format!("{consumer} has a URL of this cluster and was not in its list; it is now")
         });
-        let unseen = self.unseen.iter().map(|problem| {
-            format!(
-                "whether an application outside the list has a URL of this cluster is not known: {problem}"
-            )
-        });
-        found.chain(unseen).collect()
+        found.chain(self.unseen()).collect()
+    }
+
+    /// That there may be more.
+    pub(crate) fn unseen(&self) -> Option<String> {
+        let problem = self.unseen.as_ref()?;
+        Some(format!(
+            "whether an application outside the list has a URL of this cluster is not known: {problem}"
+        ))
     }
 
     fn look(

@@ -46,6 +46,8 @@ pub(crate) enum RecordSeen {
     Missing,
     /// Another cluster's lies in its place.
     Foreign,
+    /// Something lies in its place and cannot be read as one.
+    Unreadable,
     /// It lies in a docker volume, where the plugin does not see it.
     OutOfReach,
 }
@@ -178,6 +180,7 @@ impl RecordSeen {
     fn of(cluster: &Cluster) -> Self {
         match &cluster.deployed.backups {
             _ if cluster.record.is_some() => Self::Ours,
+            _ if cluster.unreadable.is_some() => Self::Unreadable,
             Backups::Volume(_) => Self::OutOfReach,
             // It may have been written since it was looked for.
             Backups::Host(directory) => match record_file::read(directory) {

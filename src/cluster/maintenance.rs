@@ -6,6 +6,7 @@ use std::fs;
 use crate::cluster::beside::{Access, beside};
 use crate::cluster::members::Members;
 use crate::cluster::record_write::{Change, RecordWriter};
+use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::Refusal;
 use crate::model::topology_record::TopologyRecord;
@@ -29,10 +30,10 @@ impl Maintenance<'_> {
     /// replace.
     pub(crate) fn take_back(&self) -> anyhow::Result<()> {
         let primary = self.record.primary;
-        if self.old_data_are_gone(primary) {
+        if let Some(why) = self.old_data_are_gone(primary)? {
             let cluster = &self.members.cluster.reference;
             return Err(Refusal::new(
-                format!("pod {primary} has already removed its old data to make room for the backup, so the restore cannot be taken back"),
+                format!("{why}, so the restore cannot be taken back"),
                 format!("wait until it is over, which docker logs {} shows; a forced vd pg:promote {cluster} of a standby goes on with that one's data", self.members.container(primary)),
             )
             .into());
@@ -86,16 +87,30 @@ impl Maintenance<'_> {
         }
     }
 
-    /// Whether only the restore can give that pod data again.
-    fn old_data_are_gone(&self, pod: Ordinal) -> bool {
+    /// Why only the restore can give that pod data again, if it is so. That the data are gone is `test`'s
+    /// own word: docker's failures say nothing about them.
+    fn old_data_are_gone(&self, pod: Ordinal) -> anyhow::Result<Option<String>> {
         let Members { cluster, docker } = self.members;
         let look = ["test", "!", "-e", OLD_DATA_ARE_GONE];
-        // What cannot be looked at is not known to be there.
-        match beside(docker, cluster, pod, Access::Read, &look) {
-            Ok(None) => false,
-            Ok(Some(invocation)) => docker.ask(&invocation).is_err(),
-            Err(_) => true,
+        let unseen = |failure: Failure| {
+            Refusal::new(
+                format!(
+                    "the volume of pod {pod} cannot be looked at, so it is not known whether its old data are still there; nothing was changed: {failure}"
+                ),
+                "see that docker answers and has the image of the pods, and run it again",
+            )
+        };
+        let Some(look) = beside(docker, cluster, pod, Access::Read, &look).map_err(unseen)? else {
+            return Ok(Some(format!("pod {pod} has no volume any more")));
+        };
+        let output = docker.capture(&look).map_err(unseen)?;
+        if output.code == 1 && output.stderr.is_empty() {
+            return Ok(Some(format!(
+                "pod {pod} has already removed its old data to make room for the backup"
+            )));
         }
+        output.succeeded(&look).map_err(unseen)?;
+        Ok(None)
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) mod silence;
 pub(crate) mod survey;
 pub(crate) mod wiring;
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
@@ -58,12 +59,26 @@ pub(crate) struct Cluster {
     pub(crate) bucket: Bucket,
     /// This cluster's own; none before the first boot, or behind a named volume.
     pub(crate) record: Option<TopologyRecord>,
+    /// Why there is no record although something lies in its place.
+    pub(crate) unreadable: Option<Refusal>,
     config: Map<String, Value>,
 }
 
 impl Cluster {
     /// Asks the controller for a cluster, and reads its record on this host.
     pub(crate) fn load(
+        controller: &dyn Controller,
+        reference: &ResourceRef,
+    ) -> anyhow::Result<Self> {
+        let mut cluster = Self::load_to_look_at(controller, reference)?;
+        match cluster.unreadable.take() {
+            None => Ok(cluster),
+            Some(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The same for a command that says what is wrong: a record that cannot be read is a part of that.
+    pub(crate) fn load_to_look_at(
         controller: &dyn Controller,
         reference: &ResourceRef,
     ) -> anyhow::Result<Self> {
@@ -76,14 +91,16 @@ impl Cluster {
         })?;
         let deployed = DeployedSpec::read(reference, stored)?;
         let config = controller.config(reference, Layers::Merged)?;
-        let record = match deployed.backups_dir() {
-            Some(dir) => record_file::read(dir)?,
-            None => None,
+        let read = deployed.backups_dir().map_or(Ok(None), record_file::read);
+        let (record, unreadable) = match read {
+            Ok(record) => (record, None),
+            Err(refusal) => (None, Some(refusal)),
         };
         Ok(Self {
             bucket: Bucket::of_running(&config, reference),
             // Another cluster's record says nothing about this one.
             record: record.filter(|record| record.cluster == deployed.cluster_id),
+            unreadable,
             reference: reference.clone(),
             deployed,
             config,
@@ -121,6 +138,22 @@ impl Cluster {
     pub(crate) fn topology(&self) -> Result<Topology> {
         let primary = self.recorded_primary();
         Topology::new(self.reference.clone(), self.deployed.replicas, primary)
+    }
+
+    /// The same where it is published or acted on. Once there is a backups directory, there has to be a
+    /// record in it: without that, which pod is the primary today is not known.
+    pub(crate) fn recorded_topology(&self) -> Result<Topology> {
+        let has_booted = self.deployed.backups_dir().is_some_and(Path::is_dir);
+        if self.record.is_none() && has_booted {
+            let cluster = &self.reference;
+            return Err(Refusal::new(
+                format!("{cluster}: no record says who is primary at this moment"),
+                format!(
+                    "run it again in a few seconds: a pod that runs writes the record; vd pg:info {cluster} says what is in its way"
+                ),
+            ));
+        }
+        self.topology()
     }
 
     /// Who should be the primary, also when there is no such pod any more.

@@ -24,8 +24,8 @@ pub(crate) enum Proof {
     Unanswered(String),
 }
 
-/// Logs in to the recorded primary over TCP with the config's password. While the server refuses it
-/// the config is read again; one that stays wrong is refused.
+/// Logs in to the recorded primary over TCP with the config's password. While the server refuses it, or
+/// is a standby, config and record are read again; what stays wrong is refused.
 pub(crate) fn prove(
     cluster: &mut Cluster,
     controller: &dyn Controller,
@@ -39,7 +39,10 @@ pub(crate) fn prove(
             FreshLogin::WrongPassword if Instant::now() >= deadline => {
                 return Err(wrong(cluster)?.into());
             }
-            FreshLogin::WrongPassword => thread::sleep(PAUSE),
+            FreshLogin::InRecovery if Instant::now() >= deadline => {
+                return Err(no_primary(cluster)?.into());
+            }
+            FreshLogin::WrongPassword | FreshLogin::InRecovery => thread::sleep(PAUSE),
             FreshLogin::Unanswered(words) => return Ok(Proof::Unanswered(words)),
         }
         *cluster = Cluster::load(controller, &cluster.reference)?;
@@ -47,7 +50,7 @@ pub(crate) fn prove(
 }
 
 fn attempt(cluster: &Cluster, docker: Docker<'_>) -> anyhow::Result<FreshLogin> {
-    let primary = cluster.topology()?.primary();
+    let primary = cluster.recorded_topology()?.primary();
     let container = cluster.reference.container(primary);
     let (login, connection) = (cluster.login(), cluster.connection()?);
     Ok(FreshLogin::attempt(
@@ -69,6 +72,17 @@ fn wrong(cluster: &Cluster) -> anyhow::Result<Refusal> {
         format!(
             "vd pg:new-password {reference} sets a new password in the role, the config and every application"
         ),
+    ))
+}
+
+fn no_primary(cluster: &Cluster) -> anyhow::Result<Refusal> {
+    let reference = &cluster.reference;
+    let primary = cluster.topology()?.primary();
+    Ok(Refusal::new(
+        format!(
+            "pod {primary} of {reference} is the primary in the record and still in recovery, so no application was given its URL"
+        ),
+        format!("run it again when it accepts writes, which vd pg:info {reference} shows"),
     ))
 }
 

@@ -16,8 +16,8 @@ pub(crate) const NAME: &str = ".topology";
 /// More than any record needs, so what is cut off there is none.
 const LONGEST: u64 = 4096;
 
-/// Reads the record in a backups directory. One that is not there or cannot be opened is no
-/// record; one that is anything but a record in a regular file is refused.
+/// Reads the record in a backups directory. Only one that is not there is no record: one that cannot be
+/// read, or is anything but a record in a regular file, is refused.
 pub(crate) fn read(backups_dir: &Path) -> Result<Option<TopologyRecord>> {
     let path = backups_dir.join(NAME);
     let unusable = |problem: &str| {
@@ -26,19 +26,29 @@ pub(crate) fn read(backups_dir: &Path) -> Result<Option<TopologyRecord>> {
             "look at the file, and remove it if it does not belong there: the pods write it again",
         )
     };
+    let unread = |error: &io::Error| {
+        Refusal::new(
+            format!(
+                "the topology record {} cannot be read: {error}",
+                path.display()
+            ),
+            "see that the disk and the directory can be read, and run the command again",
+        )
+    };
     let file = match open(&path) {
         Ok(file) => file,
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
             return Err(unusable("is a symbolic link"));
         }
-        Err(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unread(&error)),
     };
     let text = match text(file) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::InvalidData => {
             return Err(unusable("is not a regular file of text"));
         }
-        Err(_) => return Ok(None),
+        Err(error) => return Err(unread(&error)),
     };
     match text.parse() {
         Ok(record) => Ok(Some(record)),
@@ -87,6 +97,19 @@ mod tests {
         assert_eq!(read(&dir.path().join("absent")), Ok(None));
         fs::write(dir.path().join(NAME), RECORD).unwrap();
         assert_eq!(read(dir.path()).unwrap().unwrap().to_string(), RECORD);
+    }
+
+    /// Who is primary is not known then, and is not the initial primary for that.
+    #[test]
+    fn what_cannot_be_read_is_not_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let refusal = read(&file).unwrap_err().to_string();
+        assert!(
+            refusal.contains("/file/.topology cannot be read: Not a directory"),
+            "{refusal}"
+        );
     }
 
     fn plant(what: &str, path: &Path) {

@@ -74,21 +74,43 @@ pub(crate) fn relink(
     relinked
 }
 
-/// The applications that do not have the URLs that they asked for, and what gives each its own: a
-/// promotion or a rotation did not come to its end there.
+/// Who lacks the URLs of today: a promotion or a rotation did not come to its end there.
+#[derive(Debug, Default)]
+pub(crate) struct Outdated {
+    /// Each with what gives it its own.
+    pub(crate) found: Vec<(ResourceRef, String)>,
+    /// Those of whom it is not known.
+    pub(crate) unread: Vec<ResourceRef>,
+    /// What the controller said of the first of them.
+    pub(crate) why: Option<Error>,
+}
+
+/// The applications that do not have the URLs that they asked for.
 pub(crate) fn outdated(
     controller: &dyn Controller,
     consumers: &Consumers,
     wiring: &Wiring<'_>,
-) -> Vec<(ResourceRef, String)> {
-    let mut outdated = Vec::new();
+) -> Outdated {
+    let mut outdated = Outdated::default();
     for (consumer, reads) in consumers.iter() {
+        // Each question to a controller that is down would cost its whole time limit.
+        if outdated.why.as_ref().is_some_and(Error::is_silence) {
+            outdated.unread.push(consumer.clone());
+            continue;
+        }
         match Current::ask(controller, consumer) {
             Ok(current) if current.lacks(wiring, reads) => {
-                outdated.push((consumer.clone(), link(wiring, consumer, reads)));
+                let link = link(wiring, consumer, reads);
+                outdated.found.push((consumer.clone(), link));
             }
-            Err(error) if error.is_silence() => break,
-            Ok(_) | Err(_) => {}
+            Ok(_) => {}
+            Err(error) => {
+                outdated.unread.push(consumer.clone());
+                // Silence ends the questions, whatever was said before.
+                if outdated.why.is_none() || error.is_silence() {
+                    outdated.why = Some(error);
+                }
+            }
         }
     }
     outdated
@@ -164,6 +186,19 @@ impl Current {
         let renewed = (!changes.is_empty())
             .then(|| format!("{consumer}: {}", application.takes_effect(restart)));
         (changes, note.or(renewed))
+    }
+}
+
+impl Outdated {
+    /// That it is not known of some of them.
+    pub(crate) fn unknown(&self) -> Option<String> {
+        let (why, unread) = (self.why.as_ref()?, &self.unread);
+        let names: Vec<_> = unread.iter().map(ToString::to_string).collect();
+        let have = if unread.len() == 1 { "has" } else { "have" };
+        Some(format!(
+            "whether {} {have} today's URLs is not known: {why}",
+            names.join(", ")
+        ))
     }
 }
 

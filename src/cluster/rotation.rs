@@ -3,6 +3,7 @@
 
 use std::io;
 
+use crate::docker::runner::Failure;
 use crate::model::identifier::PgIdentifier;
 use crate::model::refusal::Refusal;
 use crate::model::scram::Verifier;
@@ -58,7 +59,7 @@ pub(crate) fn rotate(
             .into());
         }
     };
-    match store(psql, role, before.as_ref()) {
+    match put_back(psql, role, new, before.as_ref()) {
         Ok(()) => Err(Refusal::new(reason, format!("the role {role} has its old password again, and nothing else was changed; run the command again when that is mended"))),
         Err(failure) => Err(Refusal::new(
             format!("{reason}; and the old password could not be put back: {failure}"),
@@ -66,6 +67,23 @@ pub(crate) fn rotate(
         )),
     }
     .map_err(Into::into)
+}
+
+/// Where a role is asked for its password on the socket too, its own sessions need the one that it has by
+/// now: the new one, or the old one where that was not stored.
+fn put_back(
+    psql: Psql<'_>,
+    role: &PgIdentifier,
+    new: &NewPassword,
+    before: Option<&Verifier>,
+) -> Result<(), Failure> {
+    if !psql.is_entered_as(role) {
+        return store(psql, role, before);
+    }
+    match store(psql.with_password(&new.secret), role, before) {
+        Err(failure) if !failure.timed_out() => store(psql, role, before),
+        done => done,
+    }
 }
 
 #[cfg(test)]

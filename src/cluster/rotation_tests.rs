@@ -80,6 +80,40 @@ fn without_proof_the_old_one_is_put_back() {
     );
 }
 
+/// Where the socket asks for a password as well (`local … scram-sha-256`).
+#[test]
+fn the_old_one_is_put_back_with_the_password_that_the_role_has_by_then() {
+    let password = |runner: &FakeRunner, call: usize| {
+        let call = &runner.invocations()[call];
+        call.env
+            .iter()
+            .map(|(_, secret)| secret.expose().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let fresh = new().secret;
+    let runner = FakeRunner::default().prints("docker exec", OLD);
+    let (outcome, _) = run(&runner, Err("no route".to_owned()));
+    assert!(outcome.unwrap_err().contains("has its old password again"));
+    assert_eq!(runner.calls().len(), 3);
+    assert!(password(&runner, 1).iter().all(|it| it != fresh.expose()));
+    assert_eq!(password(&runner, 2), [fresh.expose()]);
+    // It was not stored after all.
+    let refused = "psql: error: FATAL:  password authentication failed for user \"appuser\"\n";
+    let runner = FakeRunner::default()
+        .prints("docker exec", OLD)
+        .once()
+        .hangs("docker exec")
+        .once()
+        .answers("docker exec", 2, "", refused)
+        .once()
+        .prints("docker exec", "");
+    let (outcome, last) = run(&runner, Ok(()));
+    let error = outcome.unwrap_err();
+    assert!(error.contains("has its old password again"), "{error}");
+    assert!(last.contains(OLD), "{last}");
+    assert!(password(&runner, 3).iter().all(|it| it != fresh.expose()));
+}
+
 #[test]
 fn a_server_that_says_no_was_not_changed() {
     let runner = FakeRunner::default()

@@ -34,6 +34,7 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<Reply> {
     let surroundings = Surroundings {
         backups_root: context.backups_root()?,
         read_record: &record_file::read,
+        find_volume: &|name| context.docker().has_volume(name),
         fresh: fresh(context)?,
     };
     Reply::ok(expand(&request, &surroundings)?)

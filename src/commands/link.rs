@@ -66,6 +66,9 @@ impl Args {
         let controller = &*session.controller;
         let (mut cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Link)?;
         let application = self.check_consumer(controller)?;
+        if cluster.recorded_topology().is_err() {
+            cluster.await_first_boot(context.docker())?;
+        }
         let proof = prove(&mut cluster, controller, context.docker(), PATIENCE)?;
         let own = controller.config(&self.consumer, Layers::Own)?;
         let wiring = Wiring::of(&cluster)?;

@@ -84,7 +84,7 @@ struct RiskArgs {
     #[arg(long)]
     force: bool,
 
-    /// With --force: pass over a standby that has more than the pod
+    /// With --force: pass over a standby that has more than the pod, or may have
     #[arg(long, requires = "force")]
     allow_lag: bool,
 }

@@ -8,6 +8,7 @@ mod docker_options;
 mod env;
 mod image;
 mod inits;
+mod known;
 mod mounts;
 mod on_probe;
 mod passthrough;
@@ -34,6 +35,8 @@ pub(crate) use assets::ENTRYPOINT;
 #[cfg(test)]
 pub(crate) use env::PGDATA;
 pub(crate) use env::RECORD_FORMAT;
+pub(crate) use known::FindVolume;
+use known::Known;
 pub(crate) use scale::ReadRecord;
 pub(crate) use secrets::Fresh;
 use secrets::Kept;
@@ -44,6 +47,7 @@ pub(crate) use templates::defaults_text;
 pub(crate) struct Surroundings<'a> {
     pub(crate) backups_root: PathBuf,
     pub(crate) read_record: ReadRecord<'a>,
+    pub(crate) find_volume: FindVolume<'a>,
     pub(crate) fresh: Fresh,
 }
 
@@ -91,10 +95,20 @@ fn check(
         cluster,
         &surroundings.fresh,
     )?;
-    let record = match block.mounts.backups_dir() {
-        Some(dir) => (surroundings.read_record)(&dir)?,
+    let dir = block.mounts.backups_dir();
+    let record = match &dir {
+        Some(dir) => (surroundings.read_record)(dir)?,
         None => None,
     };
+    if let (true, Some(dir), Some(record)) = (request.config.is_empty(), &dir, &record) {
+        let known = Known {
+            cluster,
+            replicas: block.spec.replicas,
+            record,
+            dir,
+        };
+        known.check_gone(surroundings.find_volume)?;
+    }
     scale::check(block.spec.replicas, &bucket, record.as_ref(), cluster)?;
     Ok((block, kept, ports))
 }

@@ -9,6 +9,8 @@ use crate::postgres::session::{Login, Place, Route, Session};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FreshLogin {
     Accepted,
+    /// It lets somebody in, and accepts no writes.
+    InRecovery,
     WrongPassword,
     /// The server did not get as far as the password, and says so in these words.
     Unanswered(String),
@@ -30,10 +32,13 @@ impl FreshLogin {
             place: Place::AnyDatabase,
             limit: docker.patience(),
         };
-        let output = match docker.capture(&session.invocation("SELECT 1")) {
+        let output = match docker.capture(&session.invocation("SELECT pg_is_in_recovery()")) {
             Ok(output) => output,
             Err(failure) => return Self::Unanswered(failure.to_string()),
         };
+        if output.code == 0 && output.stdout.trim() == "t" {
+            return Self::InRecovery;
+        }
         if output.code == 0 {
             return Self::Accepted;
         }
@@ -85,6 +90,8 @@ mod tests {
             assert!(!runner.calls()[0].contains("hunter2"));
             assert_eq!(runner.invocations()[0].env.len(), 1);
         }
+        let standby = FakeRunner::default().prints(psql, "t\n");
+        assert_eq!(attempt(&standby), FreshLogin::InRecovery);
         let hanging = FakeRunner::default().hangs(psql);
         assert!(matches!(attempt(&hanging), FreshLogin::Unanswered(_)));
     }

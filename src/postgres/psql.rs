@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::docker::engine::Docker;
 use crate::docker::invocation::Invocation;
 use crate::docker::runner::{Failure, Output};
+use crate::model::identifier::PgIdentifier;
+use crate::model::secret::Secret;
 use crate::postgres::session::{Login, Place, Route, Session};
 
 /// A server that can be asked.
@@ -37,6 +39,23 @@ impl<'a> Psql<'a> {
             route: Route::Neighbour,
             ..self
         }
+    }
+
+    /// The same server, entered with another password where one is asked for.
+    pub(crate) fn with_password<'b>(self, password: &'b Secret) -> Psql<'b>
+    where
+        'a: 'b,
+    {
+        let login = Login {
+            password: Some(password),
+            ..self.login
+        };
+        Psql { login, ..self }
+    }
+
+    /// Whether it is entered as that role.
+    pub(crate) fn is_entered_as(&self, role: &PgIdentifier) -> bool {
+        self.login.user == role
     }
 
     /// In the login's database, and in no other when that is gone.

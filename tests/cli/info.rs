@@ -225,6 +225,21 @@ fn the_last_verified_backup_counts_once_there_is_one() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_is_a_problem_and_hides_nothing() {
+    let world = World::with_cluster(2);
+    let path = world.record_path("clowk-lp", "db");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let (status, lines) = check(&world, &[]);
+    let expected = format!("the topology record {} is not", path.display());
+    assert!(status == 1 && lines.len() == 1, "{lines:?}");
+    assert!(lines[0].starts_with(&expected), "{lines:?}");
+    assert_eq!(document(&world)["record"]["why"], "unreadable");
+    let text = world.vd_ok(&INFO);
+    assert!(text.contains("record           unreadable"), "{text}");
+}
+
+#[test]
 fn a_password_that_the_server_does_not_take() {
     let world = World::with_cluster(1);
     world.prepare(

@@ -83,7 +83,7 @@ fn a_mirror_that_was_set_by_hand_moves_nothing() {
 }
 
 #[test]
-fn without_a_record_the_initial_primary_counts() {
+fn before_the_first_boot_the_initial_primary_counts() {
     let world = World::new();
     for (key, value) in [
         ("POSTGRES_PASSWORD", "hunter/2"),
@@ -104,8 +104,36 @@ fn the_record_of_another_cluster_says_nothing() {
         "ab".repeat(16)
     );
     std::fs::write(world.record_path("clowk-lp", "db"), other).unwrap();
-    world.vd_ok(&LINK);
-    assert_eq!(web(&world, WRITE), url(&[0], ""));
+    world.becomes(0, "exited");
+    let link = ["link", "clowk-lp/db", "clowk-lp/web"];
+    world.refused(&link, "clowk-lp/db: no record says who is primary");
+}
+
+/// The initial primary is not the one of today for want of a record.
+#[test]
+fn without_a_record_nothing_is_published() {
+    let world = World::with_cluster(2);
+    std::fs::remove_file(world.record_path("clowk-lp", "db")).unwrap();
+    world.becomes(0, "exited");
+    for words in [
+        &["link", "clowk-lp/db", "clowk-lp/web"][..],
+        &["new-password", "clowk-lp/db"],
+        &["new-password", "clowk-lp/db", "--replication"],
+    ] {
+        let error = world.refused(words, "clowk-lp/db: no record says who is primary");
+        assert!(error.contains("vd pg:info clowk-lp/db"), "{error}");
+    }
+    let calls = world.docker_calls();
+    assert!(!calls.contains("exec "), "{calls}");
+}
+
+#[test]
+fn the_url_of_a_standby_is_not_published_as_the_primary_s() {
+    let world = World::with_cluster(2);
+    world.prepare("recovers", "");
+    let link = ["link", "clowk-lp/db", "clowk-lp/web"];
+    let reason = "pod 0 of clowk-lp/db is the primary in the record and still in recovery";
+    world.refused(&link, reason);
 }
 
 #[test]

@@ -430,6 +430,35 @@ fn a_standby_that_has_more_is_not_passed_over() {
     );
 }
 
+/// The primary is well when the handover begins, and cannot carry it out.
+#[test]
+fn nor_is_it_in_the_middle_of_a_handover() {
+    let world = world(3);
+    let mut ahead = standby();
+    ahead["received"] = json!("0/5000348");
+    world.says(2, &[ahead]);
+    let error = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !world.record_text().contains("handover") {
+                thread::sleep(Duration::from_millis(5));
+            }
+            world.becomes(0, "paused");
+        });
+        world.answer(&[&PROMOTE[..], &["--force"]].concat()).error()
+    });
+    assert!(
+        error.starts_with("pod clowk-lp-db.2 has 512 B more of the primary's WAL than pod 1: the handover to pod 1 was called off, and pod 0 stays the primary"),
+        "{error}"
+    );
+    assert!(error.contains("--allow-lag"), "{error}");
+    assert!(
+        world
+            .record_text()
+            .contains("epoch=9\nprimary=0\nstate=steady\n")
+    );
+    assert!(!world.docker_calls().contains("kill "));
+}
+
 #[test]
 fn waiting_pods_get_a_record() {
     let world = world(2);
@@ -446,6 +475,42 @@ fn waiting_pods_get_a_record() {
             .record_text()
             .ends_with("epoch=1\nprimary=1\nstate=steady\ntimeline=1\n")
     );
+}
+
+/// A copy of a record that did not come into force would win over the one that does.
+#[test]
+fn what_a_pod_was_told_of_a_record_that_failed_is_taken_back() {
+    let world = world(2);
+    let path = world.record_path("clowk-lp", "db");
+    let before = world.record_text();
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(path.with_file_name(".topology.lock")).unwrap();
+    world.says(0, &[standby()]);
+    world.prepare("volumes", "");
+    world.prepare("copy-1", "");
+    let told = || fs::read_to_string(world.bin().join("passfile-volume")).unwrap_or_default();
+    // A copy that cannot be read is not one to go back to.
+    let force = [&PROMOTE[..], &["--force"]].concat();
+    world.refused(&force, "the topology record cannot be locked with");
+    let calls = world.docker_calls();
+    let last = calls.lines().rfind(|call| call.starts_with("run --rm"));
+    assert!(
+        last.is_some_and(|call| call.contains("--entrypoint=rm ") && call.ends_with("/.topology")),
+        "{calls}"
+    );
+    world.prepare("copy-0", &before);
+    world.refused(&force, "the topology record cannot be locked with");
+    assert!(told().ends_with(&before), "{}", told());
+    assert!(told().contains("primary=1\n"), "{}", told());
+    // Nor is the maintenance over that could not be ended.
+    world.record("clowk-lp", "db", 0);
+    world.next_record("primary=0\nstate=maintenance\n");
+    let maintenance = world.record_text();
+    world.becomes(0, "exited");
+    world.prepare("passfile-volume", "");
+    world.refused(&force, "the topology record cannot be locked with");
+    assert!(told().contains("primary=1\n"), "{}", told());
+    assert!(told().ends_with(&maintenance), "{}", told());
 }
 
 #[test]

@@ -308,6 +308,25 @@ fn roles_and_passwords_wait_for_another_command_and_name_it() {
     ]);
 }
 
+/// Both would say who is the primary after it.
+#[test]
+fn a_restore_is_not_taken_back_during_a_promotion() {
+    let world = linked(2);
+    world.next_record("primary=0\nstate=maintenance\n");
+    let before = world.record_text();
+    let mut held = holder(&world, "promote");
+    let cancel = ["backups:cancel", "clowk-lp/db", "r001"];
+    let error = world.answer_beside(world.platform.url(), &cancel).error();
+    assert!(
+        error.starts_with("clowk-lp/db: vd pg:promote is at work")
+            && error.ends_with("run it again to take the restore back"),
+        "{error}"
+    );
+    assert_eq!(world.record_text(), before);
+    held.kill().unwrap();
+    held.wait().unwrap();
+}
+
 #[test]
 fn what_changes_nothing_waits_for_no_other_command() {
     let world = linked(2);

@@ -74,6 +74,7 @@ pub(crate) struct Plan {
 pub(crate) fn plan(facts: Facts<'_>, wish: &Wish) -> Result<Plan> {
     let way = facts.way(wish)?;
     let notes = match way {
+        Way::Resume if wish.force => [facts.notes(wish), facts.passed_over(wish)].concat(),
         Way::Finish | Way::Resume | Way::Establish | Way::EndMaintenance => Vec::new(),
         Way::HandOver { .. } => facts.notes(wish),
         Way::TakeOver { .. } => [facts.notes(wish), facts.passed_over(wish)].concat(),
@@ -98,7 +99,10 @@ impl<'a> Facts<'a> {
         match &record.state {
             State::Maintenance if wish.force => return self.end_maintenance(record.primary, wish),
             State::Maintenance => return Err(self.in_maintenance(wish)),
-            State::Handover { target, .. } if *target == wish.target => return Ok(Way::Resume),
+            State::Handover { target, .. } if *target == wish.target => {
+                self.check_resumed(record.primary, wish)?;
+                return Ok(Way::Resume);
+            }
             State::Handover { target, .. } => {
                 self.check_abandoned(record.primary, *target, wish)?;
             }
@@ -265,6 +269,10 @@ fn stopped_at(record: &TopologyRecord) -> Option<Lsn> {
 #[cfg(test)]
 #[path = "gate_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ahead_tests.rs"]
+mod ahead;
 
 #[cfg(test)]
 #[path = "unknown_tests.rs"]

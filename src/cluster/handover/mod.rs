@@ -6,8 +6,10 @@
 //! command again goes on from there.
 
 pub(crate) mod after;
+mod ahead;
 mod commit;
 mod effects;
+mod establish;
 mod fence;
 #[cfg(test)]
 mod fixture;
@@ -31,7 +33,6 @@ use crate::cluster::maintenance::Maintenance;
 use crate::cluster::members::Members;
 use crate::cluster::record_write::{Change, RecordWriter};
 use crate::cluster::survey::Survey;
-use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result as Checked};
 use crate::model::topology_record::TopologyRecord;
@@ -154,67 +155,20 @@ impl Handover<'_> {
             maintenance.take_back()?;
         } else {
             self.fence(primary)?;
-            maintenance.succeed(target, self.highest_timeline(), |next| {
+            let mut told = Vec::new();
+            let done = maintenance.succeed(target, self.highest_timeline(), |next| {
+                told.push((primary, self.copy_of_record(primary).ok().flatten()));
                 self.inform(primary, next);
-            })?;
+            });
+            if done.is_err() {
+                self.untell(&told);
+            }
+            done?;
         }
         self.journal.note(format!(
             "the restore was taken back; recorded that pod {target} is the primary"
         ));
         Ok(())
-    }
-
-    /// No record can be acted on, and no pod writes.
-    fn establish(&self) -> anyhow::Result<()> {
-        let (cluster, target) = (self.members.cluster, self.wish.target);
-        let container = self.members.container(target);
-        let others = Ordinal::all(cluster.deployed.replicas).filter(|pod| *pod != target);
-        let others: Vec<_> = others.map(|pod| (pod, self.copy_of_record(pod))).collect();
-        let own = self.copy_of_record(target)?;
-        let question = [
-            "sh",
-            "-c",
-            "test -s \"$PGDATA/PG_VERSION\" && { [ -n \"$1\" ] || test -e \"$PGDATA/standby.signal\"; }",
-            "sh",
-            if own.is_some() { "knows" } else { "" },
-        ];
-        if !self.members.docker.succeeds(&container, &question)? {
-            return Err(Refusal::new(
-                format!("pod {container} does not hold the data of a standby"),
-                format!("its log says what it waits for: docker logs {container}"),
-            )
-            .into());
-        }
-        // A copy that cannot be read may name its own pod.
-        let names_itself = |pod: Ordinal, copy: &Result<Option<TopologyRecord>, Failure>| match copy
-        {
-            Ok(copy) => copy.as_ref().is_some_and(|copy| copy.primary == pod),
-            Err(_) => true,
-        };
-        for (pod, copy) in &others {
-            if names_itself(*pod, copy) {
-                self.fence(*pod)?;
-            }
-        }
-        let copies = others
-            .iter()
-            .filter_map(|(_, copy)| copy.as_ref().ok()?.clone());
-        let copies: Vec<_> = copies.chain(own).collect();
-        let cluster_id = cluster.deployed.cluster_id.clone();
-        let next = TopologyRecord::overruled(cluster_id, target, &copies, self.highest_timeline());
-        for (pod, copy) in &others {
-            if !matches!(copy, Ok(None)) {
-                self.inform(*pod, &next);
-            }
-        }
-        match self.writer.replace(None, &next)? {
-            Change::Done => {
-                self.journal
-                    .note(format!("recorded that pod {target} is the primary"));
-                Ok(())
-            }
-            Change::Overtaken(_) => Err(self.overtaken().into()),
-        }
     }
 
     /// The highest timeline number that can have been given in a cluster whose record does not say

@@ -5,7 +5,6 @@ use crate::cluster::handover::gate::{Facts, Wish};
 use crate::cluster::silence::Silence;
 use crate::cluster::survey::{PodReport, State as Container};
 use crate::model::byte_size::ByteSize;
-use crate::model::lsn::Lsn;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
 use crate::postgres::server::Server;
@@ -151,61 +150,6 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Nothing but the standbys is left, so the one that has the most should take over.
-    pub(super) fn check_ahead(
-        self,
-        primary: Ordinal,
-        standby: &Standby<'_>,
-        obstacle: &Obstacle,
-        wish: &Wish,
-    ) -> Result<()> {
-        let Some((ahead, bytes)) = self.ahead(primary, standby) else {
-            return Ok(());
-        };
-        if wish.allow_lag {
-            return Ok(());
-        }
-        let (cluster, target) = (self.cluster, wish.target);
-        let of_timeline = match bytes {
-            Some(bytes) => format!("{} more of the primary's WAL", ByteSize(bytes)),
-            None => "WAL of a newer timeline".to_owned(),
-        };
-        Err(Refusal::new(
-            format!(
-                "pod {} has {of_timeline} than pod {target}",
-                ahead.container
-            ),
-            format!(
-                "promote that one{}; or add --allow-lag to give up what pod {target} lacks",
-                match obstacle {
-                    Obstacle::Certain(proof) =>
-                        format!(": {}", proof.forced(cluster, ahead.ordinal)),
-                    Obstacle::Unknown { .. } => " instead".to_owned(),
-                }
-            ),
-        ))
-    }
-
-    /// The standby that has the most, when that is more than the target has, and by how many bytes
-    /// of the same timeline.
-    fn ahead(
-        self,
-        primary: Ordinal,
-        standby: &Standby<'_>,
-    ) -> Option<(&'a PodReport, Option<u64>)> {
-        let others = self.survey.pods.iter();
-        let others =
-            others.filter(|pod| pod.ordinal != primary && pod.ordinal != standby.pod.ordinal);
-        let known = others.filter_map(|pod| Some((pod, pod.server()?)));
-        let (pod, server) = known.max_by_key(|(_, server)| reached(server))?;
-        if reached(server) <= reached(standby.server) {
-            return None;
-        }
-        let same = server.timeline == standby.server.timeline;
-        let bytes = same.then(|| Some(server.reached()?.bytes_since(standby.server.reached()?)));
-        Some((pod, bytes.flatten()))
-    }
-
     /// The standbys that have no part in it and are not well.
     pub(super) fn notes(self, wish: &Wish) -> Vec<String> {
         let Some(record) = self.record else {
@@ -217,30 +161,6 @@ impl<'a> Facts<'a> {
             others.filter(|pod| pod.ordinal != record.primary && pod.ordinal != wish.target);
         others.filter_map(|pod| note(pod, primary, wish)).collect()
     }
-
-    /// The standbys that have more than the target: they could not follow it.
-    pub(super) fn passed_over(self, wish: &Wish) -> Vec<String> {
-        let (cluster, target) = (self.cluster, wish.target);
-        let Some(least) = self.survey.pod(target).and_then(PodReport::server) else {
-            return Vec::new();
-        };
-        let more = |pod: &&PodReport| {
-            let server = pod.server().filter(|server| server.in_recovery);
-            server.is_some_and(|server| reached(server) > reached(least))
-        };
-        let note = |pod: &PodReport| {
-            let (name, ordinal) = (&pod.container, pod.ordinal);
-            format!(
-                "{name} has more than pod {target}, and can follow it once that is given up: vd pg:rejoin {cluster} --replica {ordinal}"
-            )
-        };
-        self.survey.pods.iter().filter(more).map(note).collect()
-    }
-}
-
-/// How far a server is, over all timelines.
-fn reached(server: &Server) -> (u32, Option<Lsn>) {
-    (server.timeline, server.reached())
 }
 
 fn note(pod: &PodReport, primary: Option<&Server>, wish: &Wish) -> Option<String> {
@@ -291,7 +211,7 @@ pub(super) fn not_running(pod: &PodReport) -> Refusal {
     Refusal::new(reason, next)
 }
 
-fn silent(pod: &PodReport, silence: &Silence) -> Refusal {
+pub(super) fn silent(pod: &PodReport, silence: &Silence) -> Refusal {
     let name = &pod.container;
     Refusal::new(format!("pod {name} {silence}"), silence.next(name))
 }

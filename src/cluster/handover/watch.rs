@@ -56,7 +56,10 @@ impl Handover<'_> {
                 State::Handover { target, stopped_at } if *target == self.wish.target => {
                     self.follow(&mut watch, record.primary, stopped_at.as_deref())?;
                     if watch.stopped.is_none() && self.is_hopeless(&watch, record.primary) {
-                        return self.take_over(&record);
+                        if self.nobody_is_ahead(&record)? {
+                            return self.take_over(&record);
+                        }
+                        continue;
                     }
                     self.call_off_if_stuck(&watch, &record)?;
                 }

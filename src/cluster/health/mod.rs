@@ -193,6 +193,7 @@ impl Check<'_> {
             [only] if only.ordinal == recorded => None,
             // Nothing is recorded, which is a problem of its own.
             [_] if self.condition.record == RecordSeen::Missing => None,
+            [_] if self.condition.record == RecordSeen::Unreadable => None,
             [only] => Some(Problem::new(
                 format!(
                     "{} accepts writes, though pod {recorded} is recorded as the primary",

@@ -49,6 +49,10 @@ impl Check<'_> {
                 let refusal = cluster.topology().err()?;
                 Some(Problem::new(refusal.to_string(), refusal.next()))
             }
+            RecordSeen::Unreadable => {
+                let refusal = cluster.unreadable.as_ref()?;
+                Some(Problem::new(refusal.to_string(), refusal.next()))
+            }
             RecordSeen::Missing => {
                 let writer = condition.writer().map(|pod| pod.container.clone());
                 let primary = || cluster.reference.container(condition.recorded_primary());
@@ -153,7 +157,9 @@ impl Check<'_> {
         let what = match &self.condition.login {
             None => "is missing in the config",
             Some(FreshLogin::WrongPassword) => "in the config is not the one that the server takes",
-            Some(FreshLogin::Accepted | FreshLogin::Unanswered(_)) => return None,
+            Some(FreshLogin::Accepted | FreshLogin::InRecovery | FreshLogin::Unanswered(_)) => {
+                return None;
+            }
         };
         Some(Problem::new(
             format!("{} {what}", keys::PASSWORD),

@@ -36,6 +36,7 @@ const NAP: Duration = Duration::from_millis(20);
 /// Who holds a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holder {
+    Cancel,
     Expose,
     Link,
     NewPassword,
@@ -47,7 +48,8 @@ pub(crate) enum Holder {
 }
 
 impl Holder {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
+        Self::Cancel,
         Self::Expose,
         Self::Link,
         Self::NewPassword,
@@ -61,6 +63,7 @@ impl Holder {
     /// The command.
     fn word(self) -> &'static str {
         match self {
+            Self::Cancel => "backups:cancel",
             Self::Expose => "expose",
             Self::Link => "link",
             Self::NewPassword => "new-password",
@@ -75,7 +78,7 @@ impl Holder {
     /// A disk that takes no file must not keep a failed primary from being replaced: the record's own
     /// lock and epoch decide between two that change roles.
     fn goes_on_without(self) -> bool {
-        matches!(self, Self::Promote | Self::Rejoin)
+        matches!(self, Self::Cancel | Self::Promote | Self::Rejoin)
     }
 }
 

@@ -3,17 +3,19 @@
 use crate::backups::catalog::{Backup, Catalog, Status};
 use crate::backups::containers::{self, Job, JobState, Role};
 use crate::cluster::Cluster;
+use crate::cluster::lease::{Holder, Lease};
 use crate::cluster::maintenance::Maintenance;
 use crate::cluster::members::Members;
 use crate::commands::args::{ReplyArgs, count};
 use crate::context::Context;
+use crate::controller::Controller;
 use crate::docker::engine::Docker;
 use crate::docker::follow::log;
 use crate::model::backup_name::BackupName;
 use crate::model::job_ref::JobRef;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
-use crate::model::topology_record::State;
+use crate::model::topology_record::{State, TopologyRecord};
 use crate::output::Reply;
 
 /// Stop captures, or a restore, that are under way
@@ -48,8 +50,7 @@ impl Args {
         let docker = context.docker();
         let name = match self.job {
             Some(JobRef::Restore(id)) => {
-                let cluster = Cluster::load(&*session.controller, &self.cluster);
-                return self.cancel_restore(id.number(), cluster.ok(), context);
+                return self.cancel_restore(id.number(), &*session.controller, context);
             }
             Some(JobRef::Physical(id)) => {
                 let line = self.cancel_job(Role::Physical, id.number(), docker)?;
@@ -99,21 +100,33 @@ impl Args {
     }
 
     /// The pods carry a physical restore out by themselves, whether its container still runs or not.
+    /// The job may have asked them only just before it was stopped, so the record is read after that;
+    /// and the job gives back the lease that it may have.
     fn cancel_restore(
         &self,
         number: u32,
-        cluster: Option<Cluster>,
+        controller: &dyn Controller,
         context: &Context<'_>,
     ) -> anyhow::Result<Reply> {
         let docker = context.docker();
         let stopped = self.cancel_job(Role::Restore, number, docker);
-        let Some(mut cluster) = cluster else {
+        let cluster = Cluster::load(controller, &self.cluster);
+        let mut cluster = cluster.map_err(|error| {
+            let cluster = &self.cluster;
+            let reason = format!(
+                "whether the pods of {cluster} carry the restore out is not known: {error:#}"
+            );
+            left_to_do(&stopped, &reason)
+        })?;
+        let is_asked = |record: &TopologyRecord| record.state == State::Maintenance;
+        if !cluster.record.as_ref().is_some_and(is_asked) {
             return Reply::dispatch(stopped?, []);
-        };
-        // The job may have asked the pods only just before it was stopped.
+        }
+        let lease = Lease::take(&cluster, controller, Holder::Cancel);
+        let lease = lease.map_err(|refusal| left_to_do(&stopped, &refusal.to_string()))?;
         cluster.reread_record()?;
         let record = cluster.record.as_ref();
-        let Some(record) = record.filter(|record| record.state == State::Maintenance) else {
+        let Some(record) = record.filter(|record| is_asked(record)) else {
             return Reply::dispatch(stopped?, []);
         };
         let members = Members {
@@ -126,6 +139,7 @@ impl Args {
             record,
         };
         maintenance.take_back()?;
+        drop(lease);
         let (reference, primary) = (&self.cluster, record.primary);
         let stopped = stopped.map_or_else(|_| String::new(), |line| format!("{line}\n"));
         let message = format!(
@@ -153,6 +167,16 @@ impl Args {
         })?;
         Ok(vec![job])
     }
+}
+
+/// Its container may be stopped, and the pods may go on.
+fn left_to_do(stopped: &anyhow::Result<String>, reason: &str) -> Refusal {
+    let stopped = stopped.as_ref().ok();
+    let stopped = stopped.map_or_else(String::new, |line| format!("{line}; "));
+    Refusal::new(
+        format!("{stopped}{reason}"),
+        "run it again to take the restore back",
+    )
 }
 
 /// A capture whose backup is complete may still have looked after older ones.

@@ -137,6 +137,7 @@ fn record(condition: &Condition<'_>) -> Value {
     let Some(record) = condition.record() else {
         let why = match condition.record {
             RecordSeen::Ours | RecordSeen::Missing => "missing",
+            RecordSeen::Unreadable => "unreadable",
             RecordSeen::Foreign => "of another cluster",
             RecordSeen::OutOfReach => "in a docker volume",
         };

@@ -73,7 +73,7 @@ struct Facts<'a> {
 impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
-        let cluster = Cluster::load(&*session.controller, &self.cluster)?;
+        let cluster = Cluster::load_to_look_at(&*session.controller, &self.cluster)?;
         let facts = self.facts(&cluster, &*session.controller, context)?;
         if self.check {
             return facts.checked(&session.caller);

@@ -172,6 +172,7 @@ fn record(condition: &Condition<'_>) -> String {
             RecordSeen::OutOfReach => {
                 "in a docker volume, where it cannot be read from the host".to_owned()
             }
+            RecordSeen::Unreadable => "unreadable".to_owned(),
             RecordSeen::Foreign => "another cluster's".to_owned(),
             RecordSeen::Ours | RecordSeen::Missing => "none".to_owned(),
         };

@@ -21,7 +21,7 @@ pub(super) fn rotate_role(
     new: &NewPassword,
 ) -> anyhow::Result<Rotated> {
     let docker = context.docker().patient(UNATTENDED);
-    let topology = cluster.topology()?;
+    let topology = cluster.recorded_topology()?;
     let primary = topology.primary();
     cluster.running(docker, primary)?;
     let survey = Survey::take(cluster, docker)?;

@@ -31,7 +31,7 @@ impl Args {
         new: &NewPassword,
     ) -> anyhow::Result<Rotated> {
         let docker = context.docker().patient(UNATTENDED);
-        let topology = cluster.topology()?;
+        let topology = cluster.recorded_topology()?;
         let primary = cluster.running(docker, topology.primary())?.container;
         let (deployed, tracked) = (&cluster.deployed, cluster.consumers()?);
         let carriers = Carriers::find(controller, cluster, &tracked);
@@ -45,7 +45,7 @@ impl Args {
             &deployed.user,
             new,
             || match FreshLogin::attempt(docker, &primary, login, &new.secret) {
-                FreshLogin::Accepted => Ok(()),
+                FreshLogin::Accepted | FreshLogin::InRecovery => Ok(()),
                 FreshLogin::WrongPassword => Err("the server refuses it".to_owned()),
                 FreshLogin::Unanswered(words) => Err(words),
             },
@@ -61,7 +61,7 @@ impl Args {
             .ok()
             .and_then(|today| {
                 Some((
-                    today.topology().ok()?,
+                    today.recorded_topology().ok()?,
                     carriers.with(&today.consumers().ok()?),
                 ))
             })

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::time::{Duration, Instant};
 
 use super::{NEW, OLD, files, job, put, put_verified};
-use crate::support::world::World;
+use crate::support::world::{NOWHERE, World};
 
 const PRIMARY: &str = "17|f|[]\n1048576\n";
 const RESTORE: &[&str] = &["backups:restore", "clowk-lp/db", "b001", "--yes"];
@@ -224,6 +224,54 @@ fn the_cluster_must_be_able_to_take_it() {
     world.prepare("pods", "clowk-lp-db.0\texited\t0\n");
     world.refused(RESTORE, "pod clowk-lp-db.0 is not running");
     assert!(!world.docker_calls().contains("\nrun -d "));
+}
+
+/// The pods may carry on what its container began.
+#[test]
+fn cancel_does_not_end_well_when_the_record_cannot_be_asked_for() {
+    let world = world();
+    world.prepare("restores", &restore("r002", "running"));
+    world.prepare("log", "cancelled after 3s; the database is as it was\n");
+    let cancel = ["backups:cancel", "clowk-lp/db", "r002"];
+    let error = world.answer_to(NOWHERE, &cancel).error();
+    assert!(
+        error.contains("clowk-lp-db-restore-r002: cancelled after 3s")
+            && error.ends_with("run it again to take the restore back"),
+        "{error}"
+    );
+    let calls = world.docker_calls();
+    assert!(
+        calls.contains("stop --time 3 clowk-lp-db-restore-r002"),
+        "{calls}"
+    );
+}
+
+/// What docker cannot tell of the volume is not the word that the data are gone.
+#[test]
+fn a_restore_is_taken_back_as_long_as_the_old_data_are_known_to_be_there() {
+    let world = world();
+    world.next_record("primary=0\nstate=maintenance\n");
+    let before = world.record_text();
+    let cancel = ["backups:cancel", "clowk-lp/db", "r002"];
+    let error = world.refused(
+        &cancel,
+        "pod 0 has no volume any more, so the restore cannot be",
+    );
+    assert!(error.contains("a forced vd pg:promote"), "{error}");
+    world.prepare("volumes", "");
+    world.prepare("clone", "1");
+    world.refused(&cancel, "pod 0 has already removed its old data");
+    world.prepare("clone", "125");
+    let error = world.refused(&cancel, "the volume of pod 0 cannot be looked at");
+    assert!(
+        error.contains("run it again") && !error.contains("force"),
+        "{error}"
+    );
+    assert_eq!(world.record_text(), before);
+    world.prepare("clone", "0");
+    let data = world.answer(&cancel).data();
+    let message = data["message"].as_str().unwrap();
+    assert!(message.contains("the restore was taken back"), "{message}");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CLUSTER_ID, config, config_with, expand, request};
+use crate::support::world::World;
+use crate::support::{
+    Answer, CLUSTER_ID, assert_refused, config, config_with, expand, plugin, request, run,
+};
 
 fn sets(answer: &Answer) -> Vec<Value> {
     answer
@@ -153,4 +156,38 @@ fn a_password_that_is_gone_from_the_bucket_is_not_replaced() {
             "{error}"
         );
     }
+}
+
+/// A config that the controller could not read looks like the one of a first apply.
+#[test]
+fn an_empty_config_of_a_cluster_that_exists_is_refused() {
+    let world = World::with_cluster(1);
+    let backups = world.backups("clowk-lp", "db");
+    let root = backups.parent().and_then(|it| it.parent()).unwrap();
+    let expanded = |config: &Value, path: &str| {
+        let mut plugin = plugin();
+        plugin.env("VOODU_BACKUPS_ROOT", root).env("PATH", path);
+        run(plugin
+            .arg("expand")
+            .write_stdin(request(&json!({}), config).to_string()))
+    };
+    let path = format!("{}:/usr/bin:/bin", world.bin().display());
+    // What `vd delete --prune` leaves: a record, and no volume.
+    assert_eq!(sets(&expanded(&json!({}), &path)).len(), 3);
+    world.prepare("volumes", "");
+    let refused = |path: &str, reason: &str| {
+        let answer = expanded(&json!({}), path);
+        assert_refused(&answer, "clowk-lp/db: its config came empty");
+        assert!(answer.error().contains(reason), "{}", answer.error());
+        let id = &world.platform.bucket("clowk-lp", "db")["PG_CLUSTER_ID"];
+        let next = format!("vd config clowk-lp/db set PG_CLUSTER_ID={id}");
+        assert!(answer.error().contains(&next), "{}", answer.error());
+    };
+    refused(&path, "the volume voodu-clowk-lp-db-data-0 exists");
+    refused("/nowhere", "whether it has data is not known");
+    // A cluster of the older plugin has a config; a new one has no record.
+    let older = config_with(&json!({"PG_CLUSTER_ID": null}));
+    assert_eq!(sets(&expanded(&older, &path)).len(), 1);
+    std::fs::remove_file(world.record_path("clowk-lp", "db")).unwrap();
+    assert_eq!(sets(&expanded(&json!({}), &path)).len(), 3);
 }

@@ -99,6 +99,12 @@ has_room() {
   cat "$here/room-$1" 2>/dev/null || printf 'head\nd 1 1 9000000 1 /\nd 1 1 9000000 1 /backups\nwritable\n'
 }
 
+# copy_of RUN: what the pod on whose volume this runs keeps of the record.
+copy_of() {
+  local pod=${1##*-data-}
+  cat "$here/copy-${pod%%:*}"
+}
+
 # becomes NAME STATE: of a container in `pods` that lets itself be changed.
 becomes() {
   [ -n "$(state "$1")" ] || { echo "Error: No such container: $1" >&2; exit 1; }
@@ -132,10 +138,13 @@ case "$*" in
     fi
     cat "$here/login" >&2
     [ ! -s "$here/login" ] || exit 2
+    [ ! -e "$here/recovers" ] || echo t
     ;;
   "exec -i --user postgres "*" sh -s") has_room "$5" ;;
   "exec -i --user postgres "*) as_postgres "${@:5}" ;;
   "volume inspect "*) [ -e "$here/volumes" ] || { echo "Error: No such volume: ${*: -1}" >&2; exit 1; } ;;
+  "run --rm --pull=never "*" sh "*/.topology) copy_of "$*" ;;
+  "run --rm --pull=never "*" "*/.voodu-clone) exit "$(cat "$here/clone")" ;;
   "run --rm -i "*) cat >>"$here/passfile-volume" ;;
   "exec -i "*" bash -c SESSION session neighbour "*)
     if [ -e "$here/trusts-nobody" ]; then

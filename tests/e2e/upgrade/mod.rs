@@ -170,6 +170,11 @@ fn a_primary_that_is_lost_in_the_middle_of_the_roll_has_a_successor() {
     );
     // What the message says.
     cluster.roll(1);
+    eventually(30, "pod 1", || {
+        cluster
+            .in_recovery(1)
+            .and_then(|it| holds(it == "t", || it))
+    });
     cluster.promote(2, &["--force"]);
     // Pod 0 was kept by a stop, which `vd restart` lifts.
     let scope = &cluster.scope;
