@@ -3,19 +3,25 @@
 
 use std::fs;
 
-use crate::cluster::beside::{Access, beside};
+use crate::cluster::beside::{Access, VOLUME, beside};
 use crate::cluster::members::Members;
 use crate::cluster::record_write::{Change, RecordWriter};
 use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
-use crate::model::refusal::Refusal;
+use crate::model::refusal::{Refusal, Result};
 use crate::model::topology_record::TopologyRecord;
 
 /// What the restored pod's script looks for (`REQUEST` in `restore.sh`). It counts only with the
 /// epoch of its maintenance, and holds verifiers.
 const REQUEST: &str = ".restore";
-/// The script's marks in that pod's volume: `CLONE_SENTINEL` while the old data are gone.
-const OLD_DATA_ARE_GONE: &str = "/var/lib/postgresql/data/.voodu-clone";
+/// Looks for the marks of that pod's script in its volume (`restore.sh`). While the data directory holds
+/// what was unpacked, the old data are beside it; `.voodu-clone` says that they went first.
+const OLD_DATA_ARE_THERE: &str = "\
+cd \"$1\" && [ ! -e .voodu-clone ] && {
+  [ -e .voodu-before-restore/PG_VERSION ] || {
+    [ -e pgdata/PG_VERSION ] && { [ ! -e .voodu-unpacked-complete ] || [ -d .voodu-unpacked ]; }
+  }
+}";
 
 /// A restore that the pods were asked for.
 #[derive(Clone, Copy)]
@@ -29,16 +35,8 @@ impl Maintenance<'_> {
     /// Ends the maintenance with the primary that there was. Its pod puts back what it had begun to
     /// replace.
     pub(crate) fn take_back(&self) -> anyhow::Result<()> {
-        let primary = self.record.primary;
-        if let Some(why) = self.old_data_are_gone(primary)? {
-            let cluster = &self.members.cluster.reference;
-            return Err(Refusal::new(
-                format!("{why}, so the restore cannot be taken back"),
-                format!("wait until it is over, which docker logs {} shows; a forced vd pg:promote {cluster} of a standby goes on with that one's data", self.members.container(primary)),
-            )
-            .into());
-        }
-        self.end(&self.record.steady())
+        // The pod sets the mark under the same lock before it removes anything.
+        self.end(&self.record.steady(), &|| self.check_old_data())
     }
 
     /// Ends the maintenance with a standby as the primary. The pod that was to be restored must not
@@ -70,11 +68,11 @@ impl Maintenance<'_> {
         // Outside a handover there is none.
         let next = next.unwrap_or_else(|| self.record.steady());
         inform(&next);
-        self.end(&next)
+        self.end(&next, &|| Ok(()))
     }
 
-    fn end(&self, next: &TopologyRecord) -> anyhow::Result<()> {
-        match self.writer.replace(Some(self.record), next)? {
+    fn end(&self, next: &TopologyRecord, allowed: &dyn Fn() -> Result<()>) -> anyhow::Result<()> {
+        match self.writer.replace_when(Some(self.record), next, allowed)? {
             Change::Done => {
                 fs::remove_file(self.writer.backups_dir.join(REQUEST)).ok();
                 Ok(())
@@ -87,11 +85,11 @@ impl Maintenance<'_> {
         }
     }
 
-    /// Why only the restore can give that pod data again, if it is so. That the data are gone is `test`'s
-    /// own word: docker's failures say nothing about them.
-    fn old_data_are_gone(&self, pod: Ordinal) -> anyhow::Result<Option<String>> {
+    /// Refuses when only the restore can give the primary's pod data again. That the data are gone is the
+    /// script's own word: docker's failures say nothing about them.
+    fn check_old_data(&self) -> Result<()> {
         let Members { cluster, docker } = self.members;
-        let look = ["test", "!", "-e", OLD_DATA_ARE_GONE];
+        let (pod, reference) = (self.record.primary, &cluster.reference);
         let unseen = |failure: Failure| {
             Refusal::new(
                 format!(
@@ -100,31 +98,94 @@ impl Maintenance<'_> {
                 "see that docker answers and has the image of the pods, and run it again",
             )
         };
+        let gone = |why: &str| {
+            Err(Refusal::new(
+                format!("pod {pod} {why}, so the restore cannot be taken back"),
+                format!(
+                    "wait until it is over, which docker logs {} shows; a forced vd pg:promote {reference} of a standby goes on with that one's data",
+                    self.members.container(pod)
+                ),
+            ))
+        };
+        let look = ["sh", "-c", OLD_DATA_ARE_THERE, "sh", VOLUME];
         let Some(look) = beside(docker, cluster, pod, Access::Read, &look).map_err(unseen)? else {
-            return Ok(Some(format!("pod {pod} has no volume any more")));
+            return gone("has no volume any more");
         };
         let output = docker.capture(&look).map_err(unseen)?;
         if output.code == 1 && output.stderr.is_empty() {
-            return Ok(Some(format!(
-                "pod {pod} has already removed its old data to make room for the backup"
-            )));
+            return gone("has already removed its old data to make room for the backup");
         }
-        output.succeeded(&look).map_err(unseen)?;
-        Ok(None)
+        output.succeeded(&look).map(drop).map_err(unseen)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::beside::VOLUME;
 
     #[test]
     fn the_pods_script_uses_the_same_names() {
         let restore = include_str!("../../templates/entrypoint/restore.sh");
         assert!(restore.contains(&format!("\nREQUEST=$BACKUPS/{REQUEST}\n")));
         let preamble = include_str!("../../templates/entrypoint/preamble.sh");
-        let name = OLD_DATA_ARE_GONE.strip_prefix(VOLUME).unwrap();
-        assert!(preamble.contains(&format!("\nCLONE_SENTINEL=$VOLUME{name}\n")));
+        let name = |line: &str| {
+            let (_, name) = line.split_once("=$VOLUME/").unwrap();
+            assert!(OLD_DATA_ARE_THERE.contains(&format!(" {name}")), "{name}");
+        };
+        let marks = [
+            "CLONE_SENTINEL",
+            "UNPACKED",
+            "BEFORE_RESTORE",
+            "UNPACKED_COMPLETE",
+        ];
+        for mark in marks.map(|mark| format!("{mark}=")) {
+            let mut lines = restore.lines().chain(preamble.lines());
+            name(lines.find(|line| line.starts_with(&mark)).unwrap());
+        }
+    }
+
+    /// A volume with those files, and whether the old data are there.
+    #[test]
+    fn the_old_data_are_where_a_swap_left_them() {
+        let marks = ".voodu-unpacked-complete";
+        for (files, there) in [
+            (vec!["pgdata/PG_VERSION"], true),
+            (
+                vec!["pgdata/PG_VERSION", ".voodu-unpacked/PG_VERSION", marks],
+                true,
+            ),
+            (
+                vec![
+                    ".voodu-before-restore/PG_VERSION",
+                    ".voodu-unpacked/PG_VERSION",
+                    marks,
+                ],
+                true,
+            ),
+            (
+                vec![
+                    "pgdata/PG_VERSION",
+                    ".voodu-before-restore/PG_VERSION",
+                    marks,
+                ],
+                true,
+            ),
+            // They went first, for want of room.
+            (vec!["pgdata/PG_VERSION", ".voodu-clone"], false),
+            (vec!["pgdata/PG_VERSION", marks], false),
+            (vec![], false),
+        ] {
+            let volume = tempfile::tempdir().unwrap();
+            for file in &files {
+                let path = volume.path().join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "x").unwrap();
+            }
+            let mut look = std::process::Command::new("sh");
+            let look = look
+                .args(["-c", OLD_DATA_ARE_THERE, "sh"])
+                .arg(volume.path());
+            assert_eq!(look.status().unwrap().success(), there, "{files:?}");
+        }
     }
 }

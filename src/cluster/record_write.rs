@@ -49,7 +49,18 @@ impl RecordWriter<'_> {
         decided_on: Option<&TopologyRecord>,
         next: &TopologyRecord,
     ) -> Result<Change> {
-        self.replace_within(PATIENCE, decided_on, next)
+        self.replace_when(decided_on, next, &|| Ok(()))
+    }
+
+    /// The same where `allowed` has no objection. It is asked under the lock, so no pod changes the
+    /// record meanwhile, and must answer before the pods give up on the lock after 10 s.
+    pub(crate) fn replace_when(
+        &self,
+        decided_on: Option<&TopologyRecord>,
+        next: &TopologyRecord,
+        allowed: &dyn Fn() -> Result<()>,
+    ) -> Result<Change> {
+        self.replace_within(PATIENCE, decided_on, next, allowed)
     }
 
     fn replace_within(
@@ -57,12 +68,14 @@ impl RecordWriter<'_> {
         patience: Duration,
         decided_on: Option<&TopologyRecord>,
         next: &TopologyRecord,
+        allowed: &dyn Fn() -> Result<()>,
     ) -> Result<Change> {
         let _lock = RecordLock::take(self.backups_dir, patience)?;
         let current = read(self.backups_dir)?;
         if !is_same(current.as_ref(), decided_on) {
             return Ok(Change::Overtaken(current));
         }
+        allowed()?;
         let text = next.to_string();
         if text.parse().as_ref() != Ok(next) {
             return Err(self.failed("cannot hold the next epoch"));

@@ -178,7 +178,8 @@ fn a_lock_that_is_never_given_back_is_not_waited_for() {
     let (dir, record) = with_record();
     let _held = RecordLock::take(dir.path(), PATIENCE).unwrap();
     let short = Duration::from_millis(50);
-    let refusal = writer(dir.path()).replace_within(short, Some(&record), &record.steady());
+    let refusal =
+        writer(dir.path()).replace_within(short, Some(&record), &record.steady(), &|| Ok(()));
     assert!(refusal.is_err());
     assert_eq!(text(dir.path()), RECORD);
 }

@@ -177,14 +177,14 @@ impl<'a> Race<'a> {
     }
 }
 
-/// Why it is not known how far a pod is that docker runs. One that is stopped or lost its container is a
-/// part of the outage: it is named beside the plan.
+/// Why it is not known how far a pod is that docker runs. One that is stopped, that docker starts again
+/// and again, like an old primary behind its split-brain guard, or that lost its container is a part of the
+/// outage: it is named beside the plan.
 fn unknown(pod: &PodReport) -> Option<Refusal> {
     let silence = pod.server.as_ref().err()?;
     match &pod.state {
         Container::Running => Some(silent(pod, silence)),
         Container::Paused => Some(not_running(pod)),
-        Container::Stopped(state) if state == "restarting" => Some(not_running(pod)),
         Container::Stopped(_) | Container::Absent => None,
     }
 }
