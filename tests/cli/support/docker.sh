@@ -144,7 +144,7 @@ case "$*" in
   "exec -i --user postgres "*) as_postgres "${@:5}" ;;
   "volume inspect "*) [ -e "$here/volumes" ] || { echo "Error: No such volume: ${*: -1}" >&2; exit 1; } ;;
   "run --rm --pull=never "*" sh "*/.topology) copy_of "$*" ;;
-  "run --rm --pull=never "*" "*/.voodu-clone) exit "$(cat "$here/clone")" ;;
+  *".voodu-clone"*) exit "$(cat "$here/clone")" ;;
   "run --rm -i "*) cat >>"$here/passfile-volume" ;;
   "exec -i "*" bash -c SESSION session neighbour "*)
     if [ -e "$here/trusts-nobody" ]; then

@@ -17,9 +17,9 @@ fn earlier(major: u16, replicas: u16) -> Option<Cluster> {
     let mut asset = of(Kind::Asset).expect("an asset");
     let mut statefulset = of(Kind::Statefulset).expect("a statefulset");
     let files = &mut asset.spec["files"];
-    files["entrypoint"] = json!(include_str!("format-1-entrypoint.sh"));
-    files["streaming_conf"] = json!(include_str!("format-1-streaming.conf"));
-    files["init_replication_sh"] = json!(include_str!("format-1-init.sh"));
+    files["entrypoint"] = json!(include_str!("format-1/entrypoint"));
+    files["streaming_conf"] = json!(include_str!("format-1/streaming.conf"));
+    files["init_replication_sh"] = json!(include_str!("format-1/init"));
     let env = statefulset.spec["env"].as_object_mut().expect("variables");
     assert!(env.remove("PG_RECORD_FORMAT").is_some());
     let bucket = cluster.platform.bucket(&cluster.scope, "db");
