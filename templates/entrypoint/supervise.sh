@@ -142,13 +142,15 @@ look() {
 }
 
 # role_holds: lets the running server follow the record where it can. Returns 1
-# after the server was stopped because it may not run as it does.
+# after the server was stopped because it may not run as it does, and for nothing else:
+# the caller takes it that no server runs.
 role_holds() {
   case $ROLE:$ACTION in
     # What makes a boot refuse or wait does not take a running database down.
     *:refuse_*) go_on "the shared record $RECORD is not one of this cluster" ;;
     *:wait_for_outcome) go_on "the shared record $RECORD is $V_RECORD, and this pod cannot say who is primary" ;;
-    primary:run_primary) [ "$V_STATE" != handover ] || record_take_back ;;
+    # Where it cannot be written the next look tries again.
+    primary:run_primary) [ "$V_STATE" != handover ] || record_take_back || : ;;
     primary:hand_over) hand_over_server || return 1 ;;
     standby:follow)
       if is_before_restore; then
@@ -157,7 +159,7 @@ role_holds() {
         stop_server
         return 1
       fi
-      follow_record
+      follow_record || :
       ;;
     standby:rejoin)
       if receiver_runs; then
@@ -168,7 +170,7 @@ role_holds() {
       fi
       ;;
     standby:promote) promote_server ;;
-    standby:take_back) act_take_back ;;
+    standby:take_back) act_take_back || : ;;
     *)
       [ "$ROLE:$V_STATE" != primary:maintenance ] || keep_verifiers
       say "the record (epoch $V_EPOCH, primary $V_PRIMARY, $V_STATE) does not let this pod run as a $ROLE: stopping postgres"

@@ -34,11 +34,12 @@ fn the_record_moves_the_primary_and_the_old_one_stays_away() {
         )
     });
     cluster.sql(1, "INSERT INTO t VALUES (2)");
-    assert_eq!(
-        [1, 2].map(|pod| cluster.started_at(pod)),
-        before,
-        "no restart of those that stay"
-    );
+    // Without a handover pod 1 may have met the old primary before that had stopped, and left again.
+    let met = cluster.log(1).contains("already runs as a primary");
+    for (pod, before) in [1, 2].into_iter().zip(before) {
+        let stayed = cluster.started_at(pod) == before;
+        assert!(stayed || (met && pod == 1), "pod {pod} was restarted");
+    }
     let said = refusal(&cluster, 0, "split-brain guard");
     assert!(
         said.contains(&format!(

@@ -1,5 +1,5 @@
-//! A target that cannot be promoted gives the role back, to nobody else than the pod that handed
-//! over to it.
+//! The role goes back: from a target that cannot be promoted to nobody else than the pod that handed over
+//! to it, and to an old primary that cannot write the record, while its server goes on.
 
 use crate::support::{Sandbox, TOOLS};
 
@@ -31,6 +31,20 @@ fn the_role_goes_back_only_where_the_wal_ends_with_the_stop() {
             let sandbox = Sandbox::new(tools);
             let script = format!("CLEAN='{clean}' WAL='{wal}'\n{POD}\nhand_back || echo no");
             assert_eq!(sandbox.output(&script), expected, "{clean}: {wal}");
+        }
+    }
+}
+
+/// Whoever looks takes it that no server runs when the answer is no.
+#[test]
+fn a_record_that_cannot_be_written_does_not_end_the_watch_of_a_running_server() {
+    for (role, action) in [("primary", "run_primary"), ("standby", "take_back")] {
+        for tools in TOOLS {
+            let sandbox = Sandbox::new(tools);
+            let script = format!(
+                "ROLE={role} ACTION={action} V_STATE=handover\nrecord_take_back() {{ return 1; }}\nretry() {{ return 1; }}\nrole_holds 2>/dev/null && echo goes on"
+            );
+            assert_eq!(sandbox.output(&script), "goes on\n", "{role}");
         }
     }
 }
