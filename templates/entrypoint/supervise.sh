@@ -121,11 +121,12 @@ watch_server() {
 }
 
 # next_step: until something is to be done. What a handover takes is time in which
-# nobody can write.
+# nobody can write, unless the old primary goes on because it cannot write the record:
+# then it is to look again and again.
 next_step() {
   if [ -z "$STOPPING" ] && record_changed; then
     return
-  elif [ "$V_STATE" = handover ] || [ -n "$PROMOTING" ]; then
+  elif { [ "$V_STATE" = handover ] && [ "$RESUMED" != "$V_EPOCH" ]; } || [ -n "$PROMOTING" ]; then
     step
   else
     tick
