@@ -24,7 +24,7 @@ fn sources(folders: &[&str]) -> String {
 
 /// Changes of the record that are no step of their own: helpers of other changes, and the first
 /// record of a cluster, before which there is nothing to model.
-const NO_STEPS: [&str; 17] = [
+const NO_STEPS: [&str; 19] = [
     "record_parse",
     "record_field",
     "record_clean",
@@ -37,6 +37,8 @@ const NO_STEPS: [&str; 17] = [
     "record_is_useless",
     "record_is_older",
     "record_is_outdated",
+    "record_locked",
+    "record_put",
     "record_create",
     "record_change",
     "record_next",
