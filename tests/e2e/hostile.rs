@@ -146,13 +146,7 @@ fn a_standby_with_a_tablespace_can_be_cloned_again() {
     }) else {
         return;
     };
-    for pod in [0, 1] {
-        cluster.as_postgres(pod, "mkdir /var/lib/postgresql/data/fast");
-    }
-    cluster.sql(
-        0,
-        "CREATE TABLESPACE fast LOCATION '/var/lib/postgresql/data/fast'",
-    );
+    cluster.add_tablespace();
     cluster.sql(0, "CREATE TABLE t TABLESPACE fast AS SELECT 1 AS i");
     cluster.wait_until_caught_up(0);
     cluster.as_postgres(1, "touch /var/lib/postgresql/data/.voodu-clone");

@@ -32,20 +32,10 @@ fn diverge(cluster: &Cluster) {
 
 /// Truncates the segments that a rewind of pod 0 has to read: as good as gone.
 fn ruin_wal(cluster: &Cluster) {
-    let volume = format!("voodu-{}-db-data-0:/v", cluster.scope);
     let ruin =
         "cd /v/pgdata/pg_wal && for f in 0000*; do [ ${#f} = 24 ] && truncate -s 0 $f; done; true";
     docker_ok(&["stop", &cluster.pod(0)]);
-    docker_ok(&[
-        "run",
-        "--rm",
-        "-v",
-        &volume,
-        "postgres:17",
-        "bash",
-        "-c",
-        ruin,
-    ]);
+    cluster.on_data(0, ruin);
     docker_ok(&["start", &cluster.pod(0)]);
 }
 
@@ -120,13 +110,7 @@ fn a_primary_with_tablespaces_is_copied_over_the_old_data() {
     }) else {
         return;
     };
-    for pod in [0, 1] {
-        cluster.as_postgres(pod, "mkdir /var/lib/postgresql/data/fast");
-    }
-    cluster.sql(
-        0,
-        "CREATE TABLESPACE fast LOCATION '/var/lib/postgresql/data/fast'",
-    );
+    cluster.add_tablespace();
     cluster.sql(0, "CREATE TABLE there TABLESPACE fast AS SELECT 1 AS i");
     diverge(&cluster);
     ruin_wal(&cluster);

@@ -314,21 +314,6 @@ fn assert_equal(cluster: &Cluster) {
     assert_eq!(cluster.sql(0, sum), cluster.sql(1, sum));
 }
 
-/// Runs a script on a pod's data while the pod is down.
-fn on_data(cluster: &Cluster, pod: u16, script: &str) {
-    let volume = format!("voodu-{}-db-data-{pod}:/v", cluster.scope);
-    docker_ok(&[
-        "run",
-        "--rm",
-        "-v",
-        &volume,
-        "postgres:17",
-        "bash",
-        "-c",
-        script,
-    ]);
-}
-
 #[test]
 #[ignore = "several clusters; make faults runs it"]
 fn a_rejoin_without_the_wal_or_the_room_for_two_copies() {
@@ -337,7 +322,7 @@ fn a_rejoin_without_the_wal_or_the_room_for_two_copies() {
     };
     let ruin =
         "cd /v/pgdata/pg_wal && for f in 0000*; do [ ${#f} = 24 ] && truncate -s 0 $f; done; true";
-    on_data(&cluster, 0, ruin);
+    cluster.on_data(0, ruin);
     // Its disk has no room for a second copy.
     let df = cluster.backups().join("df");
     std::fs::write(

@@ -158,6 +158,35 @@ impl Cluster {
         ]);
     }
 
+    /// Runs a bash script on a pod's volume, which is `/v`, while the pod is down.
+    #[track_caller]
+    pub fn on_data(&self, ordinal: u16, script: &str) {
+        let volume = format!("voodu-{}-db-data-{ordinal}:/v", self.scope);
+        let run = [
+            "run",
+            "--rm",
+            "-v",
+            &volume,
+            "postgres:17",
+            "bash",
+            "-c",
+            script,
+        ];
+        docker_ok(&run);
+    }
+
+    /// Makes the tablespace `fast` in the volumes of two pods, the first of which is the primary.
+    #[track_caller]
+    pub fn add_tablespace(&self) {
+        for pod in [0, 1] {
+            self.as_postgres(pod, "mkdir /var/lib/postgresql/data/fast");
+        }
+        self.sql(
+            0,
+            "CREATE TABLESPACE fast LOCATION '/var/lib/postgresql/data/fast'",
+        );
+    }
+
     /// Runs SQL in a pod over its socket.
     pub fn try_sql(&self, ordinal: u16, sql: &str) -> Result<String, String> {
         let pod = self.pod(ordinal);
