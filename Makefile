@@ -43,7 +43,10 @@ lint: need-lints ## Check format, clippy, the documentation and the shell script
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	@if command -v shellcheck >/dev/null; then \
 	  echo "shellcheck $(words $(scripts)) scripts"; shellcheck $(scripts); \
-	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh templates/divergence.sh templates/psql_in_pod.sh; \
+	  cat $(parts) | shellcheck -s bash -; shellcheck -s bash templates/create_replication.sh templates/psql_in_pod.sh; \
+	  for script in divergence remains; do \
+	    cat templates/entrypoint/wal.sh templates/volume.sh templates/$$script.sh | shellcheck -s bash -; \
+	  done; \
 	  cat $(session) templates/session_in_pod.sh | shellcheck -s bash -; \
 	  for job in $(jobs); do \
 	    case $$job in *physical_*) shared="$(shared_jobs)" ;; *) shared=templates/jobs/common.sh ;; esac; \
@@ -51,7 +54,7 @@ lint: need-lints ## Check format, clippy, the documentation and the shell script
 	  done; \
 	else \
 	  echo "shellcheck is missing (apt-get install -y shellcheck): only the syntax is checked"; \
-	  for script in $(scripts) $(parts) $(wildcard templates/jobs/*.sh) templates/create_replication.sh templates/divergence.sh; do bash -n "$$script"; done; \
+	  for script in $(scripts) $(parts) $(wildcard templates/jobs/*.sh) templates/create_replication.sh templates/volume.sh templates/divergence.sh templates/remains.sh; do bash -n "$$script"; done; \
 	fi
 
 # Brings docker and the images, then runs its argument. Exit 3 of provision.sh: no docker can be had.

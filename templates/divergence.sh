@@ -1,4 +1,3 @@
-#!/usr/bin/env bash
 # What a pod's WAL holds beyond the place where its history and the primary's diverge.
 # Runs beside the pod's volume, which it only reads, as the postgres user.
 # Arguments: the data directory; the primary's history as pairs of a timeline and the
@@ -7,8 +6,6 @@
 # counts only if the primary has the same WAL at the place of a second line: a file of
 # pg_wal, an offset, a length and the md5 of those bytes. One timeline number can stand
 # for two histories, in clusters that did not keep the highest one in their record.
-set -u
-
 data=$1
 shift
 
@@ -16,18 +13,6 @@ if [ ! -s "$data/PG_VERSION" ]; then
   echo "0 0"
   exit 0
 fi
-
-unknown() {
-  echo "$1" >&2
-  exit 1
-}
-
-# position LOCATION / location POSITION: bytes since the beginning of all WAL, and
-# back.
-position() { echo $((16#${1%/*} * 4294967296 + 16#${1#*/})); }
-location() { printf '%X/%X' $(($1 / 4294967296)) $(($1 % 4294967296)); }
-
-control() { LC_ALL=C pg_controldata -D "$data" | sed -n "s/^$1: *//p"; }
 
 size=$(control 'Bytes per WAL segment')
 
@@ -40,45 +25,21 @@ readable() { pg_waldump -n 1 -p "$data/pg_wal" -t "$1" -s "$(location "$2")" >/d
 # count TIMELINE FROM [TO]: leaves the bytes and the commits of that part in bytes and
 # commits. pg_waldump ends with an error where the WAL ends.
 count() {
-  read -r bytes commits < <(
-    pg_waldump -p "$data/pg_wal" -t "$1" -s "$(location "$2")" ${3:+-e "$(location "$3")"} 2>/dev/null | LC_ALL=C awk -v start="$2" '
-      function number(hex, i, n) {
-        n = 0
-        for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
-        return n
-      }
-      # rmgr: Transaction len (rec/tot):     34/    34, tx:        743, lsn: 0/03000148, prev 0/03000110, desc: COMMIT 2026-…
-      match($0, /len \(rec\/tot\): *[0-9]+\/ *[0-9]+/) {
-        total = substr($0, RSTART, RLENGTH)
-        sub(/.*\/ */, "", total)
-        if (!match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/)) next
-        split(substr($0, RSTART + 5, RLENGTH - 5), halves, "/")
-        end = number(halves[1]) * 4294967296 + number(halves[2]) + total
-      }
-      /rmgr: Transaction .* desc: (COMMIT|PREPARE)/ { commits++ }
-      END { printf "%.0f %d\n", (end > start) ? end - start : 0, commits }'
+  local end
+  read -r end commits < <(
+    pg_waldump -p "$data/pg_wal" -t "$1" -s "$(location "$2")" ${3:+-e "$(location "$3")"} 2>/dev/null | sum_wal "$2"
   )
-  [[ $bytes =~ ^[0123456789]+$ && $commits =~ ^[0123456789]+$ ]] || unknown "its WAL cannot be counted"
+  [[ $end =~ ^[0123456789]+$ && $commits =~ ^[0123456789]+$ ]] || unknown "its WAL cannot be counted"
+  bytes=$((end - $2))
 }
 
-newest=''
-for file in "$data"/pg_wal/*; do
-  name=${file##*/}
-  [[ $name =~ ^[0123456789ABCDEF]{24}$ ]] || continue
-  [[ ${name:0:8} < $newest ]] || newest=${name:0:8}
-done
+newest=$(newest_wal)
 [ -n "$newest" ] || unknown "there is no WAL in it"
 timeline=$((16#$newest))
 
 # The pod's history in the same form; the end of its own timeline is what is looked for.
-mine=()
-if [ "$timeline" != 1 ]; then
-  [ -r "$data/pg_wal/$newest.history" ] || unknown "its history of timeline $timeline is missing"
-  while read -r number left _; do
-    [[ $number =~ ^[0123456789]+$ && $left =~ ^[0123456789ABCDEF]+/[0123456789ABCDEF]+$ ]] && mine+=("$number" "$left")
-  done <"$data/pg_wal/$newest.history"
-fi
-mine+=("$timeline" end)
+read_history "$newest"
+mine=(${history[@]+"${history[@]}"} "$timeline" end)
 
 # The last timeline that both went through, and how far both did. From there on it is the
 # pod's own: its history from the pair AT on.

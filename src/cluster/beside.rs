@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::cluster::Cluster;
+use crate::cluster::members::Members;
 use crate::docker::engine::Docker;
 use crate::docker::invocation::Invocation;
 use crate::docker::runner::Failure;
@@ -13,6 +14,9 @@ use crate::model::ordinal::Ordinal;
 pub(crate) const VOLUME: &str = "/var/lib/postgresql/data";
 /// A container has to be started for it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(8);
+
+/// The exit code of a script that says why it cannot know; docker's own are above 100.
+pub(crate) const UNKNOWN: i32 = 1;
 
 /// What the container may do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,4 +58,34 @@ pub(crate) fn beside(
     ];
     let arguments = [&["run", "--rm"], input, &run, rest].concat();
     Ok(Some(Invocation::docker(arguments).limit(LIMIT)))
+}
+
+/// The command line of a bash script that looks into the volumes of a pod, whatever its container does,
+/// or into the volume of one that has no container. `words` are what follows `bash -c`.
+pub(crate) fn look_into(
+    members: Members<'_>,
+    pod: Ordinal,
+    words: &[&str],
+) -> Result<Option<Invocation>, Failure> {
+    if members.state(pod)? == "absent" {
+        let words = [&["bash", "-c"], words].concat();
+        return beside(members.docker, members.cluster, pod, Access::Read, &words);
+    }
+    let container = members.container(pod);
+    let volumes = format!("{container}:ro");
+    let image = members.docker.image_of(&container)?;
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        "--user=postgres",
+        "--entrypoint=bash",
+        "--volumes-from",
+        &volumes,
+        &image,
+        "-c",
+    ];
+    Ok(Some(
+        Invocation::docker([&run, words].concat()).limit(LIMIT),
+    ))
 }

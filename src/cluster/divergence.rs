@@ -4,21 +4,20 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::cluster::beside::{Access, beside};
+use crate::cluster::beside::{UNKNOWN, look_into};
 use crate::cluster::members::Members;
-use crate::docker::invocation::Invocation;
-use crate::docker::runner::Failure;
 use crate::model::byte_size::ByteSize;
 use crate::model::excerpt::excerpt;
 use crate::model::ordinal::Ordinal;
 
-const SCRIPT: &str = include_str!("../../templates/divergence.sh");
+const SCRIPT: &str = concat!(
+    include_str!("../../templates/entrypoint/wal.sh"),
+    include_str!("../../templates/volume.sh"),
+    include_str!("../../templates/divergence.sh"),
+);
 const DATA: &str = "/var/lib/postgresql/data/pgdata";
 /// Reading 50 MB of WAL takes a second.
 const LIMIT: Duration = Duration::from_secs(8);
-
-/// The script's exit code when it says why it cannot know; docker's own are above 100.
-const UNKNOWN: i32 = 1;
 
 /// The timelines that the primary went through, each with the location where it left it; then its
 /// own with the end of its WAL.
@@ -44,8 +43,10 @@ impl Divergence {
         let history = members
             .ask(primary, HISTORY)
             .map_err(|failure| failure.to_string())?;
-        let invocation =
-            Self::look(members, pod, &history).map_err(|failure| failure.to_string())?;
+        let history = history.split([' ', '|', '\n']);
+        let history = history.filter(|word| !word.is_empty());
+        let words: Vec<_> = [SCRIPT, "bash", DATA].into_iter().chain(history).collect();
+        let invocation = look_into(members, pod, &words).map_err(|failure| failure.to_string())?;
         let invocation = invocation.ok_or("its volume does not exist")?.limit(LIMIT);
         let output = members.docker.capture(&invocation);
         let output = output.map_err(|failure| failure.to_string())?;
@@ -66,36 +67,6 @@ impl Divergence {
                 found.proven(sample.is_of(members, primary)?)
             }
         }
-    }
-
-    /// The command line that looks into the volume of a pod, or of one that has no container.
-    fn look(
-        members: Members<'_>,
-        pod: Ordinal,
-        history: &str,
-    ) -> Result<Option<Invocation>, Failure> {
-        let script = ["bash", "-c", SCRIPT, "bash", DATA];
-        let history = history.split([' ', '|', '\n']);
-        let history = history.filter(|word| !word.is_empty());
-        let words: Vec<_> = script.into_iter().chain(history).collect();
-        if members.state(pod)? == "absent" {
-            return beside(members.docker, members.cluster, pod, Access::Read, &words);
-        }
-        let container = members.container(pod);
-        let volumes = format!("{container}:ro");
-        let image = members.docker.image_of(&container)?;
-        let run = [
-            "run",
-            "--rm",
-            "--network=none",
-            "--user=postgres",
-            "--entrypoint=bash",
-            "--volumes-from",
-            &volumes,
-            &image,
-        ];
-        let words = run.into_iter().chain(words.into_iter().skip(1));
-        Ok(Some(Invocation::docker(words)))
     }
 
     fn read(printed: &str) -> Option<Self> {

@@ -23,6 +23,7 @@ mod record_lock;
 pub(crate) mod record_write;
 pub(crate) mod rejoin;
 pub(crate) mod relink;
+pub(crate) mod remains;
 pub(crate) mod room;
 pub(crate) mod rotation;
 pub(crate) mod silence;

@@ -13,6 +13,7 @@ use crate::cluster::lease::{Holder, Lease};
 use crate::cluster::members::Members;
 use crate::cluster::publication::Publication;
 use crate::cluster::relink::Relinked;
+use crate::cluster::remains::{self, Remains};
 use crate::cluster::room;
 use crate::cluster::survey::Survey;
 use crate::commands::args::ReplyArgs;
@@ -22,6 +23,7 @@ use crate::docker::engine::Docker;
 use crate::model::byte_size::ByteSize;
 use crate::model::ordinal::Ordinal;
 use crate::model::resource_ref::ResourceRef;
+use crate::model::topology_record::State;
 use crate::output::Reply;
 use crate::postgres::prospects::{PROSPECTS, Prospects};
 use crate::wire::action::Restart;
@@ -108,12 +110,18 @@ impl Args {
             )
         });
         let survey = survey?;
+        let members = Members {
+            cluster: &cluster,
+            docker,
+        };
+        let remains = self.remains(members, &survey);
         let facts = Facts {
             cluster: &self.cluster,
             record: cluster.record.as_ref(),
             record_age: cluster.record_age((context.now)()),
             survey: &survey,
             rooms: &rooms,
+            remains: &remains,
         };
         let wish = self.wish();
         let plan = gate::plan(facts, &wish)?;
@@ -124,10 +132,7 @@ impl Args {
             return Reply::dispatch(text, []);
         };
         let handover = Handover {
-            members: Members {
-                cluster: &cluster,
-                docker,
-            },
+            members,
             writer,
             journal: &journal,
             wish,
@@ -149,6 +154,21 @@ impl Args {
             ));
         }
         Reply::dispatch_under(lease, report.text(), actions)
+    }
+
+    /// What the volumes hold: asked where force is given and no server can tell.
+    fn remains(&self, members: Members<'_>, survey: &Survey) -> Remains {
+        let record = members.cluster.record.as_ref();
+        let answers = |pod| survey.pod(pod).is_some_and(|pod| pod.server.is_ok());
+        let is_silent = match record.map(|record| (&record.state, record.primary)) {
+            None | Some((State::Maintenance, _)) => true,
+            Some((_, primary)) => !answers(primary) && !answers(self.replica),
+        };
+        if self.risk.force && is_silent {
+            remains::look(members)
+        } else {
+            Remains::new()
+        }
     }
 
     /// A plan alone changes nothing, and needs no lease.
@@ -209,9 +229,10 @@ impl Args {
         let members = handover.members;
         let old = match plan.way {
             Way::Finish => self.diverged(members, &followers),
-            Way::Establish | Way::EndMaintenance => Vec::new(),
+            Way::Establish | Way::BringBack { .. } => Vec::new(),
             _ => {
-                let old = old.filter(|_| !left_cleanly).into_iter();
+                let is_left = |old: &Ordinal| !left_cleanly && *old != self.replica;
+                let old = old.filter(is_left).into_iter();
                 old.map(|old| self.what_is_left(members, old)).collect()
             }
         };

@@ -25,6 +25,7 @@ const PARTS: &[&str] = &[
     include_str!("../../templates/entrypoint/record.sh"),
     include_str!("../../templates/entrypoint/data.sh"),
     include_str!("../../templates/entrypoint/timeline.sh"),
+    include_str!("../../templates/entrypoint/wal.sh"),
     include_str!("../../templates/entrypoint/config.sh"),
     include_str!("../../templates/entrypoint/peers.sh"),
     include_str!("../../templates/entrypoint/bootstrap.sh"),

@@ -71,7 +71,7 @@ act_finish_first_boot() {
 # start over.
 refuse_empty_volume() {
   die "this pod's volume is empty, but cluster $CLUSTER_REF exists and this pod is its primary: an empty database must not replace the data of the standbys." \
-    "To go on with a standby: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force." \
+    "To go on with the data of another pod: vd postgres:promote $CLUSTER_REF --replica <ordinal> --force." \
     "To start over without any data: vd delete $CLUSTER_REF --prune, remove the file .topology in the cluster's backups directory on the host, vd apply"
 }
 act_refuse_empty() { refuse_empty_volume; }

@@ -131,20 +131,9 @@ SQL
 # wal_end: where the last record of this pod's WAL ends, in bytes since the beginning of
 # all WAL.
 wal_end() {
-  as_postgres pg_waldump -p "$PGDATA/pg_wal" -t "$(own_timeline)" -s "$(control 'Latest checkpoint location')" 2>/dev/null | LC_ALL=C awk '
-    function number(hex, i, n) {
-      n = 0
-      for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
-      return n
-    }
-    match($0, /len \(rec\/tot\): *[0-9]+\/ *[0-9]+/) {
-      total = substr($0, RSTART, RLENGTH)
-      sub(/.*\/ */, "", total)
-      if (!match($0, /lsn: [0-9A-F]+\/[0-9A-F]+/)) next
-      split(substr($0, RSTART + 5, RLENGTH - 5), halves, "/")
-      end = number(halves[1]) * 4294967296 + number(halves[2]) + total
-    }
-    END { if (end) printf "%.0f", end }'
+  local end
+  read -r end _ < <(as_postgres pg_waldump -p "$PGDATA/pg_wal" -t "$(own_timeline)" -s "$(control 'Latest checkpoint location')" 2>/dev/null | sum_wal 0)
+  [ "${end:-0}" = 0 ] || printf '%s' "$end"
 }
 
 # rewind_command: connects to the database in which the role has its grants.

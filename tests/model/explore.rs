@@ -8,7 +8,6 @@ use crate::normal::normal;
 use crate::pack::{pack, unpack};
 use crate::rules::Rules;
 use crate::steps::{Actor, Step, steps};
-use crate::waiting::NO_COMMAND;
 use crate::world::{Budget, Plugin, World};
 
 /// What is asked of a search.
@@ -104,9 +103,7 @@ impl Question {
                 return Err(self.found(Violation::NoWriter, search, state));
             };
             *waiting.entry(reason).or_default() += 1;
-            if reason != NO_COMMAND {
-                asked.push((state, world));
-            }
+            asked.push((state, world));
         }
         // A promotion first; where that does not help, a restore.
         for restores in [0, 1] {

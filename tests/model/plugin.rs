@@ -63,6 +63,7 @@ fn with_a_view(steps: &mut Steps<'_>, view: Record) {
                 rejoin(steps, view, pod);
             }
             restore(steps, view);
+            bring_back(steps, view);
         }
         State::Handover => {
             by(steps, "steady", view.primary, |next| {
@@ -216,6 +217,37 @@ fn force(steps: &mut Steps<'_>, view: Record) {
             next.plugin.fenced = true;
             if rules.informs == Informs::Before {
                 next.plugin.informs = old;
+            }
+        });
+    }
+}
+
+/// `promote --force` of a former primary, where the recorded one has no data.
+fn bring_back(steps: &mut Steps<'_>, view: Record) {
+    let world = steps.world;
+    let has_none = !world.pod(view.primary).has_data_of_its_own();
+    if world.left.forced == 0 || world.plugin.saw_writer != NOBODY || !has_none {
+        return;
+    }
+    for pod in (0..world.count).filter(|pod| *pod != view.primary) {
+        let member = world.pod(pod);
+        if member.shape != Shape::Primary || !member.has_data_of_its_own() || member.writes() {
+            continue;
+        }
+        by(steps, "bring_back", pod, |next| {
+            next.left.forced -= 1;
+            let mut to = Record {
+                primary: pod,
+                timeline: view.timeline.max(next.highest_known()) + 1,
+                clean: [0; PODS],
+                ..view.steady()
+            };
+            if to.rejoin == pod {
+                to.rejoin = NOBODY;
+            }
+            if next.ends(view, to, 2) {
+                let end = next.pod(pod).wal;
+                next.wal.give_up_beyond(end);
             }
         });
     }

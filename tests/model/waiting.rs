@@ -3,9 +3,6 @@
 use crate::restoring::NO_OLD_DATA;
 use crate::world::{Member, Pod, Request, Shape, World};
 
-/// No command of the plugin takes the data that are left: they have to be saved by hand.
-pub const NO_COMMAND: &str = "only an old primary has data";
-
 impl World {
     /// What the cluster waits for an operator for; none when the pods must get on by themselves.
     pub fn needs_operator(&self) -> Option<&'static str> {
@@ -19,7 +16,7 @@ impl World {
         if newest.is_maintenance() && self.request == Request::None {
             return Some("nobody carries the maintenance on");
         }
-        if !primary.has_data() || primary.is_left_half_restored() && !newest.is_maintenance() {
+        if !primary.has_data() || !primary.has_data_of_its_own() && !newest.is_maintenance() {
             let has_standby = self
                 .members()
                 .iter()
@@ -27,7 +24,7 @@ impl World {
             return Some(if has_standby {
                 "the primary's data are lost"
             } else {
-                NO_COMMAND
+                "only an old primary has data"
             });
         }
         let stopped = (0..self.count).any(|pod| self.waits_for_who_never_knew(pod));
@@ -48,8 +45,8 @@ impl World {
 }
 
 impl Member {
-    /// It holds a backup that never counted, and nothing from before.
-    fn is_left_half_restored(&self) -> bool {
-        self.old_wal == NO_OLD_DATA
+    /// Whether it holds more than a backup that never counted.
+    pub fn has_data_of_its_own(&self) -> bool {
+        self.has_data() && self.old_wal != NO_OLD_DATA
     }
 }

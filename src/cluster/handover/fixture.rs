@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::cluster::handover::gate::{Facts, Plan, Way, Wish, plan};
+use crate::cluster::remains::{Held, Remains};
 use crate::cluster::room::{Room, Rooms};
 use crate::cluster::silence::Silence;
 use crate::cluster::survey::{PodReport, State as Container, Survey};
@@ -21,6 +22,7 @@ pub(super) struct World {
     pub(super) record_age: Option<Duration>,
     pub(super) survey: Survey,
     pub(super) rooms: Rooms,
+    pub(super) remains: Remains,
     pub(super) wish: Wish,
 }
 
@@ -84,6 +86,7 @@ impl World {
             record_age: Some(Duration::from_secs(1)),
             rooms: pods.iter().map(|pod| (pod.ordinal, room())).collect(),
             survey: Survey { pods },
+            remains: Remains::new(),
             wish: Wish {
                 target: "1".parse().unwrap(),
                 max_lag: ByteSize(16 << 20),
@@ -124,6 +127,12 @@ impl World {
         self
     }
 
+    /// What a pod's volume holds.
+    pub(super) fn holds(mut self, pod: &str, held: Held) -> Self {
+        self.remains.insert(pod.parse().unwrap(), held);
+        self
+    }
+
     pub(super) fn target(mut self, pod: &str) -> Self {
         self.wish.target = pod.parse().unwrap();
         self
@@ -151,6 +160,7 @@ impl World {
             record_age: self.record_age,
             survey: &self.survey,
             rooms: &self.rooms,
+            remains: &self.remains,
         };
         plan(facts, &self.wish)
     }

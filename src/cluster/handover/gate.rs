@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cluster::handover::effects::Effects;
 use crate::cluster::handover::needs::hand_over;
 use crate::cluster::handover::standing::{Obstacle, Standby, not_running};
+use crate::cluster::remains::Remains;
 use crate::cluster::room::Rooms;
 use crate::cluster::survey::{PodReport, State as Container, Survey};
 use crate::model::age::since;
@@ -42,6 +43,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) record_age: Option<Duration>,
     pub(crate) survey: &'a Survey,
     pub(crate) rooms: &'a Rooms,
+    /// What the volumes hold, where that was looked at.
+    pub(crate) remains: &'a Remains,
 }
 
 /// How the target becomes the primary.
@@ -56,6 +59,8 @@ pub(crate) enum Way {
     /// The primary cannot hand over, for that reason. What the target lacks is lost, as far as it
     /// is known.
     TakeOver { why: String, lost: Option<u64> },
+    /// The recorded primary, that pod, has no data any more, and the target has those of a former one.
+    BringBack { lost: Ordinal },
     /// No record says who is primary.
     Establish,
     /// A restore that replaced nothing yet is taken back.
@@ -75,12 +80,15 @@ pub(crate) fn plan(facts: Facts<'_>, wish: &Wish) -> Result<Plan> {
     let way = facts.way(wish)?;
     let notes = match way {
         Way::Resume if wish.force => [facts.notes(wish), facts.passed_over(wish)].concat(),
-        Way::Finish | Way::Resume | Way::Establish | Way::EndMaintenance => Vec::new(),
+        Way::Finish | Way::Resume => Vec::new(),
+        Way::BringBack { .. } | Way::Establish | Way::EndMaintenance => facts.fuller_volumes(wish),
         Way::HandOver { .. } => facts.notes(wish),
         Way::TakeOver { .. } => [facts.notes(wish), facts.passed_over(wish)].concat(),
     };
     let effects = match facts.record {
-        Some(record) if way != Way::Finish => facts.effects(record.primary, &way, wish),
+        Some(record) if !matches!(way, Way::Finish | Way::BringBack { .. }) => {
+            facts.effects(record.primary, &way, wish)
+        }
         _ => Effects::default(),
     };
     Ok(Plan {
@@ -111,6 +119,9 @@ impl<'a> Facts<'a> {
         }
         self.check_scripts()?;
         self.check_pulses(record.primary, wish)?;
+        if let Some(way) = self.bring_back(record.primary, wish)? {
+            return Ok(way);
+        }
         let standby = self.standby(record.primary, wish.target)?;
         self.check_single_primary(record.primary)?;
         let way = self.by_primary(record, &standby, wish)?;
@@ -160,7 +171,10 @@ impl<'a> Facts<'a> {
         }
         match self.survey.pod(wish.target) {
             Some(pod) if pod.state != Container::Running => Err(not_running(pod)),
-            _ => Ok(Way::Establish),
+            _ => {
+                self.check_volumes(None, wish)?;
+                Ok(Way::Establish)
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod after;
 mod ahead;
+mod bring_back;
 mod commit;
 mod effects;
 mod establish;
@@ -22,6 +23,7 @@ mod restoring;
 mod scripts;
 mod standing;
 mod take_over;
+mod volumes;
 mod watch;
 
 use std::thread;
@@ -70,12 +72,14 @@ impl Handover<'_> {
                 self.take_over(&begun)
             }
             (Way::Establish, _) => self.establish(),
+            (Way::BringBack { .. }, Some(record)) => self.bring_back(record),
             (Way::EndMaintenance, Some(record)) => self.end_maintenance(record),
             (
                 Way::Finish
                 | Way::HandOver { .. }
                 | Way::Resume
                 | Way::TakeOver { .. }
+                | Way::BringBack { .. }
                 | Way::EndMaintenance,
                 _,
             ) => Ok(()),

@@ -81,6 +81,11 @@ impl Report<'_> {
                     "pod {target} is the primary of {cluster}: the restore was taken back before it replaced anything"
                 );
             }
+            Way::BringBack { lost } => {
+                return format!(
+                    "pod {target} is the primary of {cluster} again: pod {lost} took over from it and has no data any more; what was committed there is lost"
+                );
+            }
             Way::Establish => {
                 return format!("pod {target} is recorded as the primary of {cluster}");
             }
@@ -158,6 +163,9 @@ pub(crate) fn outlook(
                 Some(lost) => format!("it lacks {} of WAL at this moment", ByteSize(*lost)),
                 None => "what would be lost is unknown".to_owned(),
             }
+        ),
+        Way::BringBack { lost } => format!(
+            "pod {target} of {cluster} would be the primary again: pod {lost} took over from it and has no data any more; what was committed there is lost"
         ),
         Way::Establish => format!("pod {target} would be recorded as the primary of {cluster}"),
         Way::EndMaintenance => format!(

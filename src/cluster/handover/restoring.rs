@@ -33,7 +33,13 @@ impl Facts<'_> {
         match self.survey.pod(wish.target) {
             Some(pod) if pod.state != Container::Running => Err(not_running(pod)),
             _ if restored != wish.target && !is_gone(restored) => Err(self.in_maintenance(wish)),
-            _ => Ok(Way::EndMaintenance),
+            _ => {
+                // What only the pod that was to be restored has is given up by force.
+                if restored != wish.target {
+                    self.check_volumes(Some(restored), wish)?;
+                }
+                Ok(Way::EndMaintenance)
+            }
         }
     }
 }

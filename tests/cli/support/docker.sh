@@ -7,6 +7,7 @@ for number in "${!words[@]}"; do
   case ${words[number]} in
     "# --- Sessions "*) [ "$1" != exec ] || words[number]=SESSION ;;
     "# --- psql for an operator "*) words[number]=PSQL ;;
+    "# --- The WAL, as pg_waldump prints it "*) words[number]=LOOK ;;
   esac
 done
 set -- "${words[@]}"
@@ -105,6 +106,11 @@ copy_of() {
   cat "$here/copy-${pod%%:*}"
 }
 
+# remains_of NAME:ro: what the volume of a pod holds.
+remains_of() {
+  cat "$here/remains-${1%:ro}" 2>/dev/null || echo standby 1 0/5000148
+}
+
 # becomes NAME STATE: of a container in `pods` that lets itself be changed.
 becomes() {
   [ -n "$(state "$1")" ] || { echo "Error: No such container: $1" >&2; exit 1; }
@@ -118,6 +124,7 @@ case "$*" in
   "restart "*.[0-9]) becomes "$2" running ;;
   "exec "*" sh -c "*"stat -c %d:%i /backups"*) [ -e "$here/elsewhere" ] ;;
   "exec "*" sh -c "*standby.signal*) [ -e "$here/says-$3" ] ;;
+  "run --rm "*--volumes-from*" LOOK bash /var/lib/postgresql/data") remains_of "$7" ;;
   "run --rm "*--volumes-from*) cat "$here/only-there" ;;
   "ps -a --filter name="*-restore-r*) cat "$here/restores" ;;
   "ps -a --filter name="*) cat "$here/jobs" ;;

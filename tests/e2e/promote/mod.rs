@@ -5,6 +5,7 @@ mod faults;
 mod forced;
 mod histories;
 mod planned;
+mod returned;
 mod stuck;
 
 use std::collections::BTreeSet;
