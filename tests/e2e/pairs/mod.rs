@@ -224,8 +224,10 @@ impl Subject {
             );
             before = Some(*step);
         }
-        self.run(Step::Rejoin);
-        self.look(before, Step::Rejoin);
+        if self.left.is_some() {
+            self.run(Step::Rejoin);
+            self.look(before, Step::Rejoin);
+        }
     }
 }
 
