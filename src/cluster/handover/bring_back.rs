@@ -1,5 +1,6 @@
-//! A former primary becomes the primary again, with its data as it left them, because the pod that took over
-//! from it has none any more. Its script starts on them as soon as the record names it.
+//! A pod whose server does not run becomes the primary, because the recorded one has no data any more: a
+//! former primary goes on with its data as it left them, a standby is promoted. Its script does so as soon as
+//! the record names it.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::cluster::handover::Handover;
 use crate::cluster::record_write::Change;
 use crate::model::topology_record::TopologyRecord;
 
-/// Behind its split-brain guard the pod has stopped, and docker waits up to a minute before it starts it
+/// Behind its split-brain guard a pod has stopped, and docker waits up to a minute before it starts it
 /// again.
 const RESTART: Duration = Duration::from_secs(8);
 
@@ -20,7 +21,7 @@ impl Handover<'_> {
         match self.writer.replace(Some(record), &next)? {
             Change::Done => self
                 .journal
-                .note(format!("recorded that pod {target} is the primary again")),
+                .note(format!("recorded that pod {target} is the primary")),
             Change::Overtaken(_) => return Err(self.overtaken().into()),
         }
         let container = self.members.container(target);

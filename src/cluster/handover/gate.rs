@@ -59,7 +59,7 @@ pub(crate) enum Way {
     /// The primary cannot hand over, for that reason. What the target lacks is lost, as far as it
     /// is known.
     TakeOver { why: String, lost: Option<u64> },
-    /// The recorded primary, that pod, has no data any more, and the target has those of a former one.
+    /// The recorded primary, that pod, has no data any more, and the target's server does not run.
     BringBack { lost: Ordinal },
     /// No record says who is primary.
     Establish,

@@ -83,7 +83,7 @@ impl Report<'_> {
             }
             Way::BringBack { lost } => {
                 return format!(
-                    "pod {target} is the primary of {cluster} again: pod {lost} took over from it and has no data any more; what was committed there is lost"
+                    "pod {target} is now the primary of {cluster} with the data that it has: pod {lost} has none any more, and what was committed there alone is lost"
                 );
             }
             Way::Establish => {
@@ -165,7 +165,7 @@ pub(crate) fn outlook(
             }
         ),
         Way::BringBack { lost } => format!(
-            "pod {target} of {cluster} would be the primary again: pod {lost} took over from it and has no data any more; what was committed there is lost"
+            "pod {target} of {cluster} would become the primary with the data that it has: pod {lost} has none any more, and what was committed there alone is lost"
         ),
         Way::Establish => format!("pod {target} would be recorded as the primary of {cluster}"),
         Way::EndMaintenance => format!(

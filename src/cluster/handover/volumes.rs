@@ -66,22 +66,16 @@ impl<'a> Facts<'a> {
         fuller.collect()
     }
 
-    /// A forced promotion of a former primary, whose data are as it left them, when the pod that took
-    /// over from it has none any more.
+    /// A forced promotion of a pod whose server does not run, when the recorded primary has no data any
+    /// more: a former primary behind its split-brain guard, or a standby that waits for that primary.
     pub(super) fn bring_back(self, primary: Ordinal, wish: &Wish) -> Result<Option<Way>> {
         let target = wish.target;
-        let is_former = matches!(
-            self.remains.get(&target),
-            Some(Ok(Some(Data {
-                is_standby: false,
-                ..
-            })))
-        );
+        let has_data = matches!(self.remains.get(&target), Some(Ok(Some(_))));
         let runs = self
             .survey
             .pod(target)
             .is_some_and(|pod| pod.server.is_ok());
-        if !wish.force || !is_former || runs {
+        if !wish.force || !has_data || runs {
             return Ok(None);
         }
         match self.remains.get(&primary) {
@@ -173,9 +167,23 @@ mod tests {
         unseen.refused(reason, "then run this again");
         let next = unseen.plan().unwrap_err().next().to_owned();
         assert!(!next.contains("--allow-lag"), "{next}");
-        // A standby's data are no former primary's.
+        // Nor can a pod without data be the primary.
+        let empty = successor_without_data().holds("0", Ok(None));
+        empty.refused(stopped, "docker logs s-db.0");
+    }
+
+    /// It was asked to rejoin, or was to copy a restored primary, when that one lost its data.
+    #[test]
+    fn a_standby_that_waits_for_a_primary_without_data_is_promoted() {
+        let lost = "1".parse().unwrap();
+        let down = |world: World| {
+            world.pod(0, |pod| {
+                pod.state = Container::Running;
+                pod.server = Err(Silence::Down);
+            })
+        };
         let standby = successor_without_data().holds("0", Ok(Some(data(true, 1, "0/5000148"))));
-        standby.refused(stopped, "docker logs s-db.0");
+        down(standby).goes(&Way::BringBack { lost });
     }
 
     #[test]
