@@ -20,6 +20,15 @@ data_shape() {
   fi
 }
 
+# data_are_complete: no mark says that they are half of something.
+data_are_complete() {
+  local mark
+  for mark in "$INIT_SENTINEL" "$CLONE_SENTINEL" "$OLDER_CLONE_SENTINEL"; do
+    [ ! -e "$mark" ] || return 1
+  done
+  [ -s "$PGDATA/PG_VERSION" ] && [ -f "$PGDATA/global/pg_control" ]
+}
+
 directory_is_empty() {
   local entry
   for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
@@ -54,6 +63,9 @@ wipe_tablespace() {
 # not to be used. Everything before the clearing is on disk before the mark goes.
 sentinel_set() { printf '%s\n' "${2:-}" | install_file "$1" 0600 && sync "$VOLUME"; }
 sentinel_clear() { sync -f "$PGDATA" && rm -f "$1" && sync "$VOLUME"; }
+
+# free_in_volume: in kB.
+free_in_volume() { df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p'; }
 
 # control FIELD: one value of pg_controldata.
 control() {

@@ -204,6 +204,10 @@ record_change() {
   record_replace record_decided_on record_render
 }
 
+# By how many epochs the end of a maintenance comes after it (SUPERSEDES in the plugin): the
+# pod that was to be restored may have been told of an end that did not come into force.
+AFTER_MAINTENANCE=10
+
 # record_next KEY=VALUE...: leaves in N_* the record that follows the one in view.
 record_next() {
   local change
@@ -222,6 +226,7 @@ record_next() {
     esac
   done
   [ "$N_STATE" = handover ] || N_TARGET='' N_STOPPED_AT=''
+  [ "$V_STATE" != maintenance ] || [ "$N_STATE" = maintenance ] || N_EPOCH=$((V_EPOCH + AFTER_MAINTENANCE))
 }
 
 # record_publish_copy: puts this pod's copy in the place of a shared record that is

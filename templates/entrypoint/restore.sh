@@ -70,7 +70,7 @@ unpack() {
     die "cannot write to $VOLUME"
   # In kB, with a little for what the server writes when it starts.
   need=$((Q_BYTES / 1024 + 65536))
-  free=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+  free=$(free_in_volume)
   if [ "$need" -ge "${free:-0}" ]; then
     free=${free:-0}
     while read -r used _; do free=$((free + used)); done < <(as_postgres du -sk "$PGDATA" "$BEFORE_RESTORE" 2>/dev/null)
@@ -185,13 +185,38 @@ start_restored() {
       return 1
     fi
   done
-  if ! set_passwords; then
+  if ! try_set_passwords; then
     stop_server
     [ -z "$STOPPING" ] || exit 143
-    give_up "nobody can log in to the restored data as $SUPERUSER: the backup is of a cluster with another user, or with another pg_hba.conf"
+    give_up "the passwords could not be set in the restored data as $SUPERUSER, see above; a backup of a cluster with another user or another pg_hba.conf lets nobody in"
     return 1
   fi
   stop_server
+}
+
+# try_set_passwords: a server that is slow, or not ready yet, is asked again.
+try_set_passwords() {
+  local attempt answer
+  for attempt in 1 2 3 4 5 6; do
+    answer=$(set_passwords 2>&1) && return
+    [ -z "$STOPPING" ] || return
+    say "could not set the passwords (attempt $attempt): $(refusal_in "$answer")"
+    ! is_refused "$answer" || return
+    pause 2
+  done
+  return 1
+}
+
+# refusal_in ANSWER: the server's own words, and nothing of the statement.
+refusal_in() { grep -m 1 -oE '(FATAL|ERROR):.*' <<<"$1" || printf 'no answer'; }
+
+# is_refused ANSWER: the server said no, and will say so again.
+is_refused() {
+  case $1 in
+    *FATAL:*'starting up'* | *FATAL:*'recovery'* | *FATAL:*'too many'* | *FATAL:*'remaining connection slots'*) return 1 ;;
+    *FATAL:* | *ERROR:*) return 0 ;;
+    *) return 1 ;;
+  esac
 }
 
 # set_passwords: the backup's may be older than what the applications, the other
@@ -262,7 +287,8 @@ undo_restore() {
 }
 
 # undo_swap: swap_in backwards, from wherever an earlier attempt was interrupted. Where there
-# was nothing before, nothing is left. The mark goes before what was unpacked does: without
+# was nothing before, nothing is left in place, and what was unpacked stays beside it until
+# another restore or a copy succeeds. The mark goes before what was unpacked does: without
 # either, data in their place would pass for restored ones.
 undo_swap() {
   if [ -d "$BEFORE_RESTORE" ]; then
@@ -270,10 +296,11 @@ undo_swap() {
       as_postgres mv "$PGDATA" "$UNPACKED" || return
     fi
     remove_data "$PGDATA" && as_postgres mv "$BEFORE_RESTORE" "$PGDATA" && sync "$VOLUME" || return
-  elif [ ! -d "$UNPACKED" ]; then
-    remove_data "$PGDATA" || return
+  elif [ ! -d "$UNPACKED" ] && [ -d "$PGDATA" ]; then
+    as_postgres mv "$PGDATA" "$UNPACKED" || return
   fi
-  sync "$VOLUME" && as_postgres rm -f "$UNPACKED_COMPLETE" && sync "$VOLUME" && remove_data "$UNPACKED"
+  sync "$VOLUME" && as_postgres rm -f "$UNPACKED_COMPLETE" && sync "$VOLUME" || return
+  [ ! -d "$PGDATA" ] || remove_data "$UNPACKED"
 }
 
 # give_up REASON: puts the old data back, if they are there, and says so where the
@@ -284,15 +311,17 @@ give_up() {
   withdraw_restore || die "cannot write in $BACKUPS"
   if [ -e "$UNPACKED_COMPLETE" ]; then
     undo_swap || die "cannot put the old data back into $PGDATA"
+  else
+    as_postgres rm -rf "$UNPACKED"
   fi
-  as_postgres rm -rf "$UNPACKED"
   data_shape
   printf 'epoch=%s\n%s\n' "$V_EPOCH" "$1" | install_file "$RESTORE_FAILED" 0644
   if [ "$SHAPE" = primary ] || [ "$SHAPE" = standby ]; then
     say "the old data are back in place"
     until record_change state=steady || record_changed; do retry "could not write the record"; done
   else
-    say "there are no data to go back to: postgres stays stopped until a restore succeeds"
+    say "there are no data to go back to: postgres stays stopped until a restore succeeds, or a standby is promoted (vd postgres:promote $CLUSTER_REF --replica <ordinal> --force)"
+    [ ! -d "$UNPACKED" ] || say "what was unpacked is kept in $UNPACKED until then"
   fi
   as_postgres rm -f "$REQUEST" "$Q_TAR"
 }
