@@ -16,11 +16,11 @@ if [ ! -s "$data/PG_VERSION" ] || [ ! -f "$data/global/pg_control" ]; then
 fi
 
 shape=primary
-if [ -e "$data/standby.signal" ] || [ -e "$data/recovery.signal" ]; then
+if [ -e "$data/standby.signal" ] || [ -e "$data/recovery.signal" ] || [ -e "$volume/.voodu-recovering" ]; then
   shape=standby
 fi
 
-newest=$(newest_wal)
+newest=$(newest_wal "$data")
 [ -n "$newest" ] || unknown "there is no WAL in it"
 start=$(position "$(control 'Latest checkpoint location')") switched=0
 # The last checkpoint can still be of a timeline before.

@@ -191,6 +191,11 @@ esac; }
             held(&with(&[FIRST, "pgdata/standby.signal"])),
             data(true, 1, "0/200009A")
         );
+        // A rejoin was killed while it recovered them.
+        assert_eq!(
+            held(&with(&[FIRST, ".voodu-recovering"])),
+            data(true, 1, "0/200009A")
+        );
         // The last checkpoint is of the timeline before.
         let history = "pgdata/pg_wal/00000002.history";
         assert_eq!(
@@ -257,6 +262,7 @@ esac; }
             "REPLACED",
             "BEFORE_RESTORE",
             "UNPACKED_COMPLETE",
+            "RECOVERING",
         ];
         for mark in marks {
             let name = parts.iter().flat_map(|part| part.lines());

@@ -72,6 +72,7 @@ main() {
   while :; do
     [ -z "$STOPPING" ] || exit 143
     data_shape
+    repeat_recovery
     repeat_promotion
     observe
     [ "$V_RECORD" != ours ] || undo_restore

@@ -7,14 +7,20 @@ BESIDE_COMPLETE=$VOLUME/.voodu-beside-complete
 REPLACED=$VOLUME/.voodu-replaced
 # pg_rewind found nothing to rewind.
 NO_REWIND=$VOLUME/.voodu-no-rewind
+# A standby's data are being recovered without its standby.signal. The server that does it
+# ends the recovery on the primary's own timeline, so these data are a standby's still.
+RECOVERING=$VOLUME/.voodu-recovering
 
 # act_follow_clean: everything that this pod had as a primary was received by the
-# new one before the handover, so there is nothing to rewind.
+# new one before the handover, so there is nothing to rewind. Data that end elsewhere
+# were written to since, and count as those of any old primary.
 act_follow_clean() {
   check_major
   # A list of an earlier release names no location.
   if ! stopped_cleanly || [ "${CLEAN_AT:-$STOPPED_AT}" != "$STOPPED_AT" ]; then
-    act_guard
+    [ "$V_REJOIN" = "$ORDINAL" ] || act_guard
+    act_rejoin
+    return
   fi
   { make_standby && sync "$PGDATA"; } || die "cannot write in $PGDATA"
 }
@@ -52,7 +58,8 @@ act_rejoin() {
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     say "rewinding this pod's data to the history of pod $V_PRIMARY"
     rewind || return 0
-    { forget_restores && make_standby && sentinel_clear "$CLONE_SENTINEL"; } || die "cannot finish the rewind in $PGDATA"
+    { forget_restores && make_standby && as_postgres rm -f "$RECOVERING" && sentinel_clear "$CLONE_SENTINEL"; } ||
+      die "cannot finish the rewind in $PGDATA"
     REJOINED=1
     say "rewound this pod's data"
     [ -z "$STOPPING" ] || exit 143
@@ -75,9 +82,22 @@ recover_data() {
     'shut down' | 'shut down in recovery') return 0 ;;
   esac
   say "recovering this pod's data from its crash"
-  as_postgres rm -f "$PGDATA/standby.signal"
+  if [ -e "$PGDATA/standby.signal" ]; then
+    sentinel_set "$RECOVERING" || die "cannot write to $VOLUME"
+    as_postgres rm -f "$PGDATA/standby.signal"
+  fi
   setsid "${DROP[@]}" postgres --single -D "$PGDATA" "${CONF_ARGS[@]}" template1 </dev/null >/dev/null &
   await_helper $! "the recovery"
+}
+
+# repeat_recovery: a rejoin was interrupted after that.
+repeat_recovery() {
+  [ -e "$RECOVERING" ] || return 0
+  if [ "$SHAPE" = primary ]; then
+    { install_file "$PGDATA/standby.signal" 0600 </dev/null && sync "$PGDATA"; } || die "cannot write in $PGDATA"
+    SHAPE=standby
+  fi
+  as_postgres rm -f "$RECOVERING"
 }
 
 # check_rewind: pg_rewind makes all its checks before it changes anything, and with
@@ -169,7 +189,7 @@ copy_beside() {
   { install_file "$BESIDE/standby.signal" 0600 </dev/null && stamp_restored && forget_restores && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
     die "cannot finish the copy in $BESIDE"
   finish_swap
-  REJOINED=1
+  CLONE_PAUSE=1 RECLONE='' REJOINED=1
   say "copied pod $V_PRIMARY"
 }
 
@@ -185,7 +205,7 @@ room_beside() {
   local need have
   need=$(remote_sql "$(pod_host "$V_PRIMARY")" <<<'SELECT ceil(sum(pg_database_size(oid)) * 1.1 / 1024) FROM pg_database' 2>/dev/null)
   [ -n "$need" ] || need=$(as_postgres du -sk "$PGDATA" | sed 's/[^0-9].*//')
-  have=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+  have=$(free_in_volume)
   [ -n "$need" ] && [ "$need" -lt "${have:-0}" ]
 }
 
