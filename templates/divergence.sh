@@ -33,7 +33,7 @@ count() {
   bytes=$((end - $2))
 }
 
-newest=$(newest_wal)
+newest=$(newest_wal "$data")
 [ -n "$newest" ] || unknown "there is no WAL in it"
 timeline=$((16#$newest))
 

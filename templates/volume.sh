@@ -13,17 +13,6 @@ location() { printf '%X/%X' $(($1 / 4294967296)) $(($1 % 4294967296)); }
 
 control() { LC_ALL=C pg_controldata -D "$data" | sed -n "s/^$1: *//p"; }
 
-# newest_wal: the timeline in the name of the newest WAL file, as 8 hex digits.
-newest_wal() {
-  local file name newest=''
-  for file in "$data"/pg_wal/*; do
-    name=${file##*/}
-    [[ $name =~ ^[0123456789ABCDEF]{24}$ ]] || continue
-    [[ ${name:0:8} < $newest ]] || newest=${name:0:8}
-  done
-  printf '%s' "$newest"
-}
-
 # read_history TIMELINE: leaves in history the timelines that came before that one, each
 # followed by the location where it was left. TIMELINE is given as 8 hex digits.
 read_history() {

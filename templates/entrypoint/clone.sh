@@ -1,11 +1,16 @@
 # --- A standby's copy of the primary ----------------------------------------
 
 # act_clone: copies the primary into this pod's volume. A clone that anything
-# interrupts starts over, because the sentinel goes last. What is there stays
-# until the primary answers.
+# interrupts starts over, because the sentinel goes last. Complete data stay until the
+# copy is there; what is incomplete stays until the primary answers.
 act_clone() {
   choose_password "$V_PRIMARY"
   wait_for_primary || return 0
+  if data_are_complete; then
+    TRY_GOOD_SETTINGS=''
+    copy_beside
+    return 0
+  fi
   say "cloning pod $V_PRIMARY"
   sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
   RECLONE='' TRY_GOOD_SETTINGS=''
@@ -55,15 +60,17 @@ make_standby() {
 # wait_for_primary: asks once a second, for five minutes, until the recorded
 # primary accepts writes. Returns 1 when the record changed meanwhile.
 wait_for_primary() {
-  local host deadline=$((TICKS + 300 * 5)) answer said=''
+  local host deadline answer said=''
   host=$(pod_host "$V_PRIMARY")
+  deadline_in 300
+  deadline=$DEADLINE
   until answer=$(remote_sql "$host" <<<'SELECT pg_is_in_recovery()' 2>&1) && [ "$answer" = f ]; do
     [ "$answer" != t ] || answer="it is still in recovery"
     if [ -z "$said" ]; then
       say "waiting for pod $V_PRIMARY: ${answer//$'\n'/ | }"
       said=1
     fi
-    [ "$TICKS" -lt "$deadline" ] ||
+    ! passed "$deadline" ||
       die "pod $V_PRIMARY ($host) did not become a usable primary in 5 minutes: ${answer//$'\n'/ | }"
     pause 1
     ! record_changed || return 1

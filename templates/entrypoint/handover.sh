@@ -37,7 +37,11 @@ record_take_back() { record_change state=steady; }
 # goes on.
 hand_over_server() {
   local sender looked=0
-  sender=$(target_sender)
+  if ! sender=$(target_sender); then
+    say "this pod's own server did not answer, so it is not known whether pod $V_TARGET streams: taking the role back"
+    record_take_back
+    return 0
+  fi
   if [[ ! $sender =~ ^[0123456789]+$ ]]; then
     say "pod $V_TARGET does not stream from this pod, so it cannot take over: taking the role back"
     record_take_back
@@ -250,7 +254,7 @@ lacks_room() {
   local free need
   [ -n "$WAL_SEGMENT" ] || WAL_SEGMENT=$(control 'Bytes per WAL segment')
   need=$((2 * ${WAL_SEGMENT:-16777216} / 1024 + 16384))
-  free=$(df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+  free=$(free_in_volume)
   if [ "${free:-$need}" -lt "$need" ]; then
     printf '%s' "$VOLUME has $free kB left, and a new timeline needs $need kB"
   elif ! reserve_space "$BACKUPS" || ! reserve_space "$VOLUME"; then

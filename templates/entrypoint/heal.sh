@@ -26,11 +26,18 @@ heal_standby() {
   STUCK_AT=$position
   [ -n "$position" ] && [ "$position" = "$seen_before" ] || return 0
   warn_of_auto_conf
-  if [ -z "$BRANCHED_OFF" ] && [ "$(branched_off_before "$position")" = t ]; then
-    BRANCHED_OFF=1
-    say "this standby has WAL that pod $V_PRIMARY never got, and cannot follow it; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
-  fi
-  [ -z "$BRANCHED_OFF" ] && [ "$(wal_is_gone "$position")" = t ] || return 0
+  [ -z "$BRANCHED_OFF" ] || return 0
+  case $(branched_off_before "$position") in
+    f) ;;
+    t)
+      BRANCHED_OFF=1
+      say "this standby has WAL that pod $V_PRIMARY never got, and cannot follow it; to give that up: vd postgres:rejoin $CLUSTER_REF --replica $ORDINAL"
+      return 0
+      ;;
+    # It is not known.
+    *) return 0 ;;
+  esac
+  [ "$(wal_is_gone "$position")" = t ] || return 0
   say "pod $V_PRIMARY no longer has the WAL that this standby needs after $position: cloning it again"
   RECLONE=1
   stop_server
@@ -49,6 +56,14 @@ receiver_runs() {
     esac
   done
   return 1
+}
+
+# is_beyond_primary: whether this standby has received WAL that its primary does not have (yet).
+is_beyond_primary() {
+  local received
+  received=$(local_sql <<<'SELECT pg_last_wal_receive_lsn()' 2>/dev/null)
+  [ -n "$received" ] || return 0
+  remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<<"SELECT pg_current_wal_lsn() < '$received'"
 }
 
 # stuck_position: how far this standby has WAL; nothing while its replay is held
@@ -96,12 +111,8 @@ SQL
 # part of its history: the newest timeline of that WAL is the primary's own, which is not
 # as far, or one that the primary left at an earlier location, or never was on.
 branched_off_before() {
-  local file newest=''
-  for file in "$PGDATA"/pg_wal/*; do
-    file=${file##*/}
-    [[ $file =~ ^[0-9A-F]{24}$ ]] || continue
-    [[ ${file:0:8} < $newest ]] || newest=${file:0:8}
-  done
+  local newest
+  newest=$(newest_wal "$PGDATA")
   [ -n "$newest" ] || return 0
   remote_sql "$(pod_host "$V_PRIMARY")" 2>/dev/null <<SQL
 SELECT NOT pg_is_in_recovery() AND

@@ -60,7 +60,7 @@ stop_server() {
 
 # start_server ROLE
 start_server() {
-  ROLE=$1 READY=''
+  ROLE=$1 READY='' UNBIDDEN=''
   LIMIT_ARGS=()
   check_settings
   [ "$ROLE" != standby ] || { drop_placeholders && standby_limits; }
@@ -147,6 +147,14 @@ look() {
 # the caller takes it that no server runs.
 role_holds() {
   case $ROLE:$ACTION in
+    # No record ever said that this pod is to write.
+    primary:refuse_* | primary:wait_for_outcome)
+      if [ -n "$UNBIDDEN" ]; then
+        say "no record in force says that this pod is the primary: stopping postgres"
+        stop_server
+        return 1
+      fi
+      ;;&
     # What makes a boot refuse or wait does not take a running database down.
     *:refuse_*) go_on "the shared record $RECORD is not one of this cluster" ;;
     *:wait_for_outcome) go_on "the shared record $RECORD is $V_RECORD, and this pod cannot say who is primary" ;;
@@ -163,7 +171,7 @@ role_holds() {
       follow_record || :
       ;;
     standby:rejoin)
-      if receiver_runs; then
+      if receiver_runs && [ "$(is_beyond_primary)" != t ]; then
         REJOINED=1
       else
         stop_server
@@ -232,7 +240,7 @@ left_recovery() {
     local_sql <<<CHECKPOINT >/dev/null 2>&1 &
   else
     say "this standby was promoted without the record"
-    ROLE=primary
+    ROLE=primary UNBIDDEN=1
   fi
 }
 

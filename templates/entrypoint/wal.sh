@@ -1,5 +1,16 @@
 # --- The WAL, as pg_waldump prints it ----------------------------------------
 
+# newest_wal DATA: the timeline in the name of the newest WAL file, as 8 hex digits.
+newest_wal() {
+  local file newest=''
+  for file in "$1"/pg_wal/*; do
+    file=${file##*/}
+    [[ $file =~ ^[0123456789ABCDEF]{24}$ ]] || continue
+    [[ ${file:0:8} < $newest ]] || newest=${file:0:8}
+  done
+  printf '%s' "$newest"
+}
+
 # sum_wal START: reads what pg_waldump prints, and prints the position where the last
 # record ends, in bytes since the beginning of all WAL, and the number of transactions
 # that were committed or prepared. Without any record that position is START.

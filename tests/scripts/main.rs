@@ -18,6 +18,7 @@ mod passfile;
 mod protocol;
 mod record;
 mod restores;
+mod second_fault;
 mod support;
 mod swap;
 mod verifiers;

@@ -122,11 +122,12 @@ fn sourced(script: &str) -> String {
 }
 
 /// The scripts between the preamble and main.sh.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     "session",
     "record",
     "data",
     "timeline",
+    "wal",
     "config",
     "peers",
     "bootstrap",
