@@ -46,7 +46,7 @@ data_wipe() {
     target=$(readlink "$link") || continue
     wipe_tablespace "$target" || return 1
   done
-  as_postgres mkdir -p "$PGDATA" && as_postgres rm -rf "${PGDATA:?}"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* &&
+  as_postgres mkdir -p "$PGDATA" && remove_tree "${PGDATA:?}"/* "$PGDATA"/.[!.]* "$PGDATA"/..?* &&
     as_postgres chmod 0700 "$PGDATA"
 }
 
@@ -55,14 +55,14 @@ data_wipe() {
 wipe_tablespace() {
   case $1/ in
     */../*) ;;
-    "$VOLUME"/*) as_postgres rm -rf "$1"/PG_* ;;
+    "$VOLUME"/*) remove_tree "$1"/PG_* ;;
   esac
 }
 
 # sentinel_set FILE [PHASE] / sentinel_clear FILE: marks the data directory as
 # not to be used. Everything before the clearing is on disk before the mark goes.
 sentinel_set() { printf '%s\n' "${2:-}" | install_file "$1" 0600 && sync "$VOLUME"; }
-sentinel_clear() { sync -f "$PGDATA" && rm -f "$1" && sync "$VOLUME"; }
+sentinel_clear() { sync_tree "$PGDATA" && rm -f "$1" && sync "$VOLUME"; }
 
 # free_in_volume: in kB.
 free_in_volume() { df -Pk "$VOLUME" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p'; }

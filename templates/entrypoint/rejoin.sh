@@ -181,12 +181,12 @@ copy_beside() {
     sentinel_set "$CLONE_SENTINEL" || die "cannot write to $VOLUME"
     return 0
   fi
-  { as_postgres rm -rf "$BESIDE" && as_postgres mkdir -m 0700 "$BESIDE"; } || die "cannot write to $VOLUME"
+  { remove_tree "$BESIDE" && as_postgres mkdir -m 0700 "$BESIDE"; } || die "cannot write to $VOLUME"
   if ! base_backup "$BESIDE"; then
     back_off
     return 0
   fi
-  { install_file "$BESIDE/standby.signal" 0600 </dev/null && stamp_restored && forget_restores && sync -f "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
+  { install_file "$BESIDE/standby.signal" 0600 </dev/null && stamp_restored && forget_restores && sync_tree "$BESIDE" && sentinel_set "$BESIDE_COMPLETE"; } ||
     die "cannot finish the copy in $BESIDE"
   finish_swap
   CLONE_PAUSE=1 RECLONE='' REJOINED=1
@@ -215,11 +215,11 @@ finish_swap() {
   if [ -e "$BESIDE_COMPLETE" ]; then
     if [ -d "$BESIDE" ]; then
       # Into a directory that is still there, `mv` would move the copy.
-      { as_postgres rm -rf "$REPLACED" && { [ ! -d "$PGDATA" ] || as_postgres mv "$PGDATA" "$REPLACED"; } &&
+      { remove_tree "$REPLACED" && { [ ! -d "$PGDATA" ] || as_postgres mv "$PGDATA" "$REPLACED"; } &&
         as_postgres mv "$BESIDE" "$PGDATA" && sync "$VOLUME"; } || die "cannot put the copy into $PGDATA"
     fi
     as_postgres rm -f "$BESIDE_COMPLETE"
     sync "$VOLUME"
   fi
-  as_postgres rm -rf "$BESIDE" "$REPLACED"
+  remove_tree "$BESIDE" "$REPLACED"
 }

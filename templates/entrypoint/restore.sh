@@ -66,7 +66,7 @@ restore_data() {
 # the log says so.
 unpack() {
   local need free used
-  { as_postgres rm -rf "$UNPACKED" && as_postgres rm -f "$UNPACKED_COMPLETE" && as_postgres mkdir -m 0700 "$UNPACKED"; } ||
+  { remove_tree "$UNPACKED" && as_postgres rm -f "$UNPACKED_COMPLETE" && as_postgres mkdir -m 0700 "$UNPACKED"; } ||
     die "cannot write to $VOLUME"
   # In kB, with a little for what the server writes when it starts.
   need=$((Q_BYTES / 1024 + 65536))
@@ -97,7 +97,7 @@ unpack() {
     fi
   fi
   {
-    as_postgres rm -f "$UNPACKED/standby.signal" "$UNPACKED/backup_manifest" && sync -f "$UNPACKED" &&
+    as_postgres rm -f "$UNPACKED/standby.signal" "$UNPACKED/backup_manifest" && sync_tree "$UNPACKED" &&
       printf '%s\n' "$V_EPOCH" | install_file "$UNPACKED_COMPLETE" 0600
   } || die "cannot finish unpacking in $UNPACKED"
 }
@@ -155,7 +155,7 @@ remove_data() {
   for link in "$1"/pg_tblspc/*; do
     target=$(readlink "$link") && wipe_tablespace "$target"
   done
-  as_postgres rm -rf "$1"
+  remove_tree "$1"
 }
 
 # start_restored: brings the data up where nobody can reach them, to the end of
@@ -312,7 +312,7 @@ give_up() {
   if [ -e "$UNPACKED_COMPLETE" ]; then
     undo_swap || die "cannot put the old data back into $PGDATA"
   else
-    as_postgres rm -rf "$UNPACKED"
+    remove_tree "$UNPACKED"
   fi
   data_shape
   printf 'epoch=%s\n%s\n' "$V_EPOCH" "$1" | install_file "$RESTORE_FAILED" 0644
@@ -332,7 +332,7 @@ tidy_after_restore() {
   epoch=$(unpacked_for)
   [ -z "$epoch" ] || restore_counted "$epoch" || return 0
   [ ! -e "$UNPACKED_COMPLETE" ] || as_postgres rm -f "$UNPACKED_COMPLETE"
-  [ ! -d "$UNPACKED" ] || as_postgres rm -rf "$UNPACKED"
+  [ ! -d "$UNPACKED" ] || remove_tree "$UNPACKED"
   if [ -d "$BEFORE_RESTORE" ]; then
     say "removing the data from before the restore"
     remove_data "$BEFORE_RESTORE"

@@ -26,6 +26,20 @@ step() {
   beat 1
 }
 
+# in_steps COMMAND...: runs what can take minutes on a large volume. The heartbeat goes on
+# meanwhile, and a stop reaches the server. Returns the command's status.
+in_steps() {
+  local command
+  "$@" &
+  command=$!
+  while kill -0 "$command" 2>/dev/null; do step; done
+  wait "$command"
+}
+
+# remove_tree DIRECTORY... / sync_tree DIRECTORY: all of it.
+remove_tree() { in_steps as_postgres rm -rf "$@"; }
+sync_tree() { in_steps sync -f "$1"; }
+
 # pause SECONDS
 pause() {
   local until=$((TICKS + $1 * 5))

@@ -149,11 +149,14 @@ impl Cluster {
         self.sql(0, "CREATE TABLE afterwards (n int)");
         self.wait_until_caught_up(0);
         assert_eq!(self.left_behind(), Vec::<String>::new());
-        let old = docker_ok(&["exec", &self.pod(0), "ls", "-A", "/var/lib/postgresql/data"]);
-        assert!(
-            !old.contains("before-restore") && !old.contains("unpacked"),
-            "{old}"
-        );
+        // They go while the server is in service already.
+        eventually(20, "the removal of the old data", || {
+            let old = docker_ok(&["exec", &self.pod(0), "ls", "-A", "/var/lib/postgresql/data"]);
+            holds(
+                !old.contains("before-restore") && !old.contains("unpacked"),
+                || old.clone(),
+            )
+        });
     }
 }
 

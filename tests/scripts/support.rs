@@ -117,7 +117,7 @@ fn sourced(script: &str) -> String {
     let mut text = source("preamble");
     text += "BACKUPS=$SANDBOX/backups DROP=()\n";
     text.extend(PARTS.map(source));
-    text += "CONF_DIRECTORY=$SANDBOX/conf\n";
+    text += "CONF_DIRECTORY=$SANDBOX/conf\nexec {TICK}<> <(:)\n";
     text + script
 }
 
