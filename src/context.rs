@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::backups::place::Finder;
+use crate::cluster::lease::{Claim, Holder};
 use crate::controller::{self, Controller};
 use crate::docker::engine::Docker;
 use crate::docker::runner::Runner;
@@ -21,6 +22,12 @@ const CONTROLLER_URL: &str = "VOODU_CONTROLLER_URL";
 
 /// Where backups lie on the host; the pods' bind mount follows it.
 const BACKUPS_ROOT: &str = "VOODU_BACKUPS_ROOT";
+
+/// Where the controller keeps the plugin, and lets it write.
+const PLUGIN_DIR: &str = "VOODU_PLUGIN_DIR";
+
+/// The plugin's own directory, below one that belongs to root.
+const OWN_DIR: &str = ".voodu-postgres";
 
 /// The certificates to trust, where it is set, as for other programs.
 const TRUSTED: &str = "SSL_CERT_FILE";
@@ -85,6 +92,22 @@ impl<'a> Context<'a> {
                 format!("use a path such as {}", defaults::BACKUPS_ROOT),
             )),
         }
+    }
+
+    /// What a command takes the lease of a cluster with.
+    pub(crate) fn claim(&self, holder: Holder) -> Claim {
+        Claim {
+            holder,
+            own_dirs: self.own_dirs(),
+        }
+    }
+
+    /// Where the plugin's own directory may be. An upgrade of the plugin replaces the second place.
+    pub(crate) fn own_dirs(&self) -> Vec<PathBuf> {
+        let plugin = (self.env)(PLUGIN_DIR).map(PathBuf::from);
+        let plugin = plugin.filter(|dir| dir.is_absolute());
+        let places = self.backups_root().ok().into_iter().chain(plugin);
+        places.map(|place| place.join(OWN_DIR)).collect()
     }
 
     /// The certificates that somebody wants to be trusted instead of the host's.

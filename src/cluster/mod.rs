@@ -14,6 +14,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod lease;
 pub(crate) mod maintenance;
 pub(crate) mod members;
+pub(crate) mod own_dir;
 pub(crate) mod passfile;
 pub(crate) mod proof;
 pub(crate) mod publication;

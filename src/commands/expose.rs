@@ -32,7 +32,8 @@ impl Args {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:expose {}", self.cluster))?;
         let controller = &*session.controller;
-        let (mut cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Expose)?;
+        let (mut cluster, lease) =
+            Cluster::load_alone(controller, &self.cluster, &context.claim(Holder::Expose))?;
         check(&cluster)?;
         if Exposure::of(&cluster) != Exposure::Public {
             check_host_port(&cluster, context.docker())?;

@@ -64,7 +64,8 @@ impl Args {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:link {} {}", self.cluster, self.consumer))?;
         let controller = &*session.controller;
-        let (mut cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Link)?;
+        let (mut cluster, lease) =
+            Cluster::load_alone(controller, &self.cluster, &context.claim(Holder::Link))?;
         let application = self.check_consumer(controller)?;
         if cluster.recorded_topology().is_err() {
             cluster.await_first_boot(context.docker())?;

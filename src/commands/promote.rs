@@ -100,7 +100,7 @@ impl Args {
         let session = context.session()?;
         let docker = context.docker();
         let controller = &*session.controller;
-        let (cluster, lease) = self.load(controller)?;
+        let (cluster, lease) = self.load(controller, context)?;
         let writer = cluster.record_writer(context.random)?;
         let (survey, rooms) = std::thread::scope(|scope| {
             let rooms = scope.spawn(|| room::measure(&cluster, docker));
@@ -172,11 +172,16 @@ impl Args {
     }
 
     /// A plan alone changes nothing, and needs no lease.
-    fn load(&self, controller: &dyn Controller) -> anyhow::Result<(Cluster, Option<Lease>)> {
+    fn load(
+        &self,
+        controller: &dyn Controller,
+        context: &Context<'_>,
+    ) -> anyhow::Result<(Cluster, Option<Lease>)> {
         if self.dry_run {
             return Ok((Cluster::load(controller, &self.cluster)?, None));
         }
-        let (cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Promote)?;
+        let (cluster, lease) =
+            Cluster::load_alone(controller, &self.cluster, &context.claim(Holder::Promote))?;
         Ok((cluster, Some(lease)))
     }
 

@@ -51,7 +51,8 @@ impl Args {
         let journal = Journal::start(context.progress);
         let session = context.session()?;
         let controller = &*session.controller;
-        let (cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::Rejoin)?;
+        let (cluster, lease) =
+            Cluster::load_alone(controller, &self.cluster, &context.claim(Holder::Rejoin))?;
         let pod = cluster.topology()?.member(self.replica)?;
         let members = Members {
             cluster: &cluster,
@@ -85,7 +86,8 @@ impl Args {
         let message = self.message(is_back, primary, &only_there, &journal);
         // Another command may have changed the primary meanwhile, and one that is at work mends the
         // mirror itself.
-        let Some(lease) = Lease::take_now(&cluster, controller, Holder::Rejoin) else {
+        let Some(lease) = Lease::take_now(&cluster, controller, &context.claim(Holder::Rejoin))
+        else {
             return Reply::dispatch(message, []);
         };
         let cluster = Cluster::load(controller, &self.cluster)?;

@@ -66,7 +66,11 @@ impl Args {
             cluster.await_first_boot(docker)?;
         }
         let lease;
-        (cluster, lease) = Cluster::load_alone(&*session.controller, reference, Holder::Restore)?;
+        (cluster, lease) = Cluster::load_alone(
+            &*session.controller,
+            reference,
+            &context.claim(Holder::Restore),
+        )?;
         check_no_handover(&cluster)?;
         let directory = place::directory(&cluster)?;
         if cluster.record.is_none() {

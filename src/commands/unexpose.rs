@@ -29,8 +29,11 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:unexpose {}", self.cluster))?;
-        let (cluster, lease) =
-            Cluster::load_alone(&*session.controller, &self.cluster, Holder::Unexpose)?;
+        let (cluster, lease) = Cluster::load_alone(
+            &*session.controller,
+            &self.cluster,
+            &context.claim(Holder::Unexpose),
+        )?;
         let reference = &self.cluster;
         // A key of the scope can only be overruled, not taken away.
         let own = session.controller.config(reference, Layers::Own)?;

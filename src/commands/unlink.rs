@@ -35,8 +35,11 @@ impl Args {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Reply> {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:unlink {} {}", self.cluster, self.consumer))?;
-        let (cluster, lease) =
-            Cluster::load_alone(&*session.controller, &self.cluster, Holder::Unlink)?;
+        let (cluster, lease) = Cluster::load_alone(
+            &*session.controller,
+            &self.cluster,
+            &context.claim(Holder::Unlink),
+        )?;
         let own = session.controller.config(&self.consumer, Layers::Own)?;
         let marks = Marks::of(&cluster);
         let ours = marks.with(Origin::Link, &own);

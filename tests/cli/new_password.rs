@@ -354,6 +354,7 @@ fn a_config_that_could_not_be_written_is_repaired_by_the_next_run() {
         );
         assert_eq!(world.value("clowk-lp", "web", "DATABASE_URL"), before);
         world.platform.set_fault(None);
+        world.forget_answers();
         world.vd_ok(&["pg:new-password", "clowk-lp/db", "--no-restart"]);
         let password = world.value("clowk-lp", "db", "POSTGRES_PASSWORD").unwrap();
         let url = world.value("clowk-lp", "web", "DATABASE_URL").unwrap();

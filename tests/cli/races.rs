@@ -166,7 +166,21 @@ fn a_primary_that_does_not_answer_is_no_reason_not_to_link() {
 
 #[test]
 fn applications_that_are_linked_at_the_same_moment_are_all_tracked() {
-    let world = World::with_cluster(1);
+    linked_at_the_same_moment(&World::with_cluster(1));
+}
+
+/// Where the plugin cannot reach the backups directory, and where there is none yet.
+#[test]
+fn applications_of_a_cluster_without_a_backups_directory_are_all_tracked_as_well() {
+    let volume = World::with_cluster(1);
+    volume.apply(&cluster(1, "volumes = [\"vault:/backups\"]"));
+    linked_at_the_same_moment(&volume);
+    let new = World::with_cluster(1);
+    fs::remove_dir_all(new.backups("clowk-lp", "db")).unwrap();
+    linked_at_the_same_moment(&new);
+}
+
+fn linked_at_the_same_moment(world: &World) {
     let names: Vec<_> = (0..6).map(|number| format!("app{number}")).collect();
     for name in &names {
         world.apply(&WEB.replace("web", name));
@@ -174,7 +188,6 @@ fn applications_that_are_linked_at_the_same_moment_are_all_tracked() {
     thread::scope(|scope| {
         for name in &names {
             let application = format!("clowk-lp/{name}");
-            let world = &world;
             scope.spawn(move || world.vd_ok(&["pg:link", "clowk-lp/db", &application]));
         }
     });
@@ -182,7 +195,7 @@ fn applications_that_are_linked_at_the_same_moment_are_all_tracked() {
         .iter()
         .map(|name| format!("clowk-lp/{name}"))
         .collect();
-    assert_eq!(consumers(&world), all.join(","));
+    assert_eq!(consumers(world), all.join(","));
 }
 
 /// However it came about: the application's own config is what counts.
@@ -380,12 +393,12 @@ fn the_next_command_waits_for_what_the_last_one_answered() {
         stored.contains("last=clowk-lp/web DATABASE_URL "),
         "{stored}"
     );
-    // The controller takes its time with it.
+    // The controller takes its time with it, as on a busy host.
     let url = url(&world, "web");
     world.seed("clowk-lp", "web", "DATABASE_URL", "postgres://not/yet");
     thread::scope(|scope| {
         let second = scope.spawn(|| world.vd_ok(&["pg:link", "clowk-lp/db", "clowk-lp/api"]));
-        thread::sleep(Duration::from_millis(700));
+        thread::sleep(Duration::from_secs(6));
         assert!(!second.is_finished());
         world.seed("clowk-lp", "web", "DATABASE_URL", &url);
         let began = Instant::now();

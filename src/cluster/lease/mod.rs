@@ -2,21 +2,25 @@
 //! decide and answer at once would undo each other: the controller stores whatever the later one
 //! answers.
 //!
-//! The lease is a `flock` on a file beside the record, so a plugin that is killed gives it back at
-//! once. It is no part of the record: every change of that is read by the pods and costs an epoch.
-//! The controller carries a reply's actions out after the plugin has exited, so the holder leaves the
-//! last of them in the file, and the next holder waits until the controller has stored it.
+//! The lease is a `flock` on a file, so a plugin that is killed gives it back at once. One file lies
+//! in the plugin's own directory, one beside the record, where there is a backups directory on this
+//! host: a restore's container sees no other. It is no part of the record: every change of that is
+//! read by the pods and costs an epoch. The controller carries a reply's actions out after the plugin
+//! has exited, so the holder leaves the last of them in the files, and the next holder waits until
+//! the controller has stored it.
 
 mod file;
 mod mark;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
 use crate::cluster::lease::file::LeaseFile;
 use crate::cluster::lease::mark::Mark;
+use crate::cluster::own_dir::own_file;
 use crate::controller::Controller;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
@@ -28,10 +32,25 @@ const NAME: &str = ".lease";
 /// A command that waits for another one has less than 30 s for itself.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// The controller stores a reply's actions within milliseconds. After this time it has, or it failed.
-const GRACE: Duration = Duration::from_secs(4);
+/// The controller stores a reply's actions within milliseconds, or within many seconds on a busy host.
+/// After this time it has, or it failed.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// No more of a command's 30 s than this goes by with waiting, for the lock and for the controller.
+const LONGEST_WAIT: Duration = GRACE;
+
+/// What a failed primary's replacement waits for the controller. It reads what it publishes again right
+/// before it answers.
+const URGENT_WAIT: Duration = Duration::from_secs(4);
 
 const NAP: Duration = Duration::from_millis(20);
+
+/// What somebody wants a lease for, and where.
+pub(crate) struct Claim {
+    pub(crate) holder: Holder,
+    /// Where the plugin's own directory may be, in this order.
+    pub(crate) own_dirs: Vec<PathBuf>,
+}
 
 /// Who holds a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +103,8 @@ impl Holder {
 
 /// The right to change a cluster's roles, passwords and links, until this is dropped.
 pub(crate) struct Lease {
-    /// None where no file can be locked: there is no backups directory yet, or it is a docker volume,
-    /// where those commands refuse to run.
-    held: Option<LeaseFile>,
+    /// Nothing where no file can be locked, for a command that goes on without.
+    held: Vec<LeaseFile>,
 }
 
 impl Lease {
@@ -95,95 +113,142 @@ impl Lease {
     pub(crate) fn take(
         cluster: &Cluster,
         controller: &dyn Controller,
-        holder: Holder,
+        claim: &Claim,
     ) -> Result<Self> {
-        let Some(dir) = cluster.deployed.backups_dir() else {
-            return Ok(Self { held: None });
+        let began = Instant::now();
+        let files = acquire_all(cluster, claim, PATIENCE)?;
+        let goes_on = claim.holder.goes_on_without();
+        let deadline = if goes_on {
+            Instant::now() + URGENT_WAIT
+        } else {
+            began + LONGEST_WAIT
         };
-        let Some(file) = acquire(dir, &cluster.reference.to_string(), holder, PATIENCE)? else {
-            return Ok(Self { held: None });
-        };
-        if let Some(mark) = file.mark() {
-            settle(&mark, || mark.is_stored(controller));
+        for mark in files.iter().filter_map(LeaseFile::mark) {
+            let is_settled = settle(&mark, deadline, || mark.is_stored(controller));
+            if !is_settled && !goes_on {
+                return Err(unsettled(&cluster.reference));
+            }
         }
-        Ok(Self::hold(file, holder))
+        Ok(Self::hold(files, claim.holder))
     }
 
     /// Takes the lease when nobody has it and nothing is left to be stored.
     pub(crate) fn take_now(
         cluster: &Cluster,
         controller: &dyn Controller,
-        holder: Holder,
+        claim: &Claim,
     ) -> Option<Self> {
-        let dir = cluster.deployed.backups_dir()?;
-        let file = acquire(dir, "", holder, Duration::ZERO).ok().flatten()?;
-        let is_settled = file
-            .mark()
-            .is_none_or(|mark| mark.left().is_none() || mark.is_stored(controller));
-        is_settled.then(|| Self::hold(file, holder))
+        let files = acquire_all(cluster, claim, Duration::ZERO).ok()?;
+        let is_settled = |mark: Mark| mark.left().is_none() || mark.is_stored(controller);
+        let mut marks = files.iter().filter_map(LeaseFile::mark);
+        let is_free = !files.is_empty() && marks.all(is_settled);
+        is_free.then(|| Self::hold(files, claim.holder))
     }
 
-    /// As [`Lease::take`], by a job in a container, which cannot ask the controller.
+    /// As [`Lease::take`], by a job in a container, which cannot ask the controller and sees nothing
+    /// but the backups directory.
     pub(crate) fn take_alone(dir: &Path, cluster: &str, holder: Holder) -> Result<Self> {
-        let Some(file) = acquire(dir, cluster, holder, 3 * PATIENCE)? else {
-            return Ok(Self { held: None });
-        };
+        let path = dir.join(NAME);
+        let file = acquire(&path, cluster, Instant::now() + 3 * PATIENCE)?;
+        let file = file.map_err(|error| unusable(&path, &error))?;
         if let Some(mark) = file.mark() {
-            settle(&mark, || false);
+            settle(&mark, Instant::now() + GRACE, || false);
         }
-        Ok(Self::hold(file, holder))
+        Ok(Self::hold(vec![file], holder))
     }
 
-    fn hold(file: LeaseFile, holder: Holder) -> Self {
-        file.write(&format!("command={}\n", holder.word()));
-        Self { held: Some(file) }
+    fn hold(held: Vec<LeaseFile>, holder: Holder) -> Self {
+        for file in &held {
+            file.write(&format!("command={}\n", holder.word()));
+        }
+        Self { held }
     }
 
     /// The last thing that a holder does before it answers: leaves word of what the controller is
     /// about to store.
     pub(crate) fn answers(self, actions: &[Action]) {
-        let Some(file) = &self.held else { return };
-        file.write(&Mark::of(actions, GRACE).map_or_else(String::new, |mark| mark.to_string()));
+        let mark = Mark::of(actions, GRACE).map_or_else(String::new, |mark| mark.to_string());
+        for file in &self.held {
+            file.write(&mark);
+        }
     }
 }
 
-/// Takes the file's lock. None where no file can be had.
-fn acquire(
-    dir: &Path,
-    cluster: &str,
-    holder: Holder,
-    patience: Duration,
-) -> Result<Option<LeaseFile>> {
-    if !dir.is_dir() {
-        return Ok(None);
+/// Takes the lock of each file that there can be, always in the same order: first the one that
+/// everybody takes who can, and which therefore says who is at work.
+fn acquire_all(cluster: &Cluster, claim: &Claim, patience: Duration) -> Result<Vec<LeaseFile>> {
+    let reference = &cluster.reference;
+    let (words, deadline) = (reference.to_string(), Instant::now() + patience);
+    let shared = cluster.deployed.backups_dir().filter(|dir| dir.is_dir());
+    let goes_on = claim.holder.goes_on_without();
+    // The one beside the record is enough, where there is one.
+    let is_spare = shared.is_some() || goes_on;
+    let mut files = Vec::new();
+    let mut keep = |path: &Path, is_spare: bool| match acquire(path, &words, deadline)? {
+        Ok(file) => Ok(files.push(file)),
+        Err(_) if is_spare => Ok(()),
+        Err(error) => Err(unusable(path, &error)),
+    };
+    if let Some(dir) = shared {
+        keep(&dir.join(NAME), goes_on)?;
     }
-    let path = dir.join(NAME);
-    let deadline = Instant::now() + patience;
+    match own_file(&claim.own_dirs, reference, NAME) {
+        Ok(path) => keep(&path, is_spare)?,
+        Err(_) if is_spare => {}
+        Err(error) => return Err(homeless(reference, &error)),
+    }
+    Ok(files)
+}
+
+/// Takes the lock of one file, unless that cannot be had.
+fn acquire(path: &Path, cluster: &str, deadline: Instant) -> Result<io::Result<LeaseFile>> {
     loop {
-        match LeaseFile::attempt(&path) {
-            Ok(Some(file)) => return Ok(Some(file)),
-            Err(_) if holder.goes_on_without() => return Ok(None),
-            Err(error) => return Err(unusable(&path, &error)),
-            Ok(None) if Instant::now() >= deadline => return Err(held(&path, cluster)),
+        match LeaseFile::attempt(path) {
+            Ok(Some(file)) => return Ok(Ok(file)),
+            Err(error) => return Ok(Err(error)),
+            Ok(None) if Instant::now() >= deadline => return Err(held(path, cluster)),
             Ok(None) => thread::sleep(NAP),
         }
     }
 }
 
-/// Waits while the controller may still be storing what the last holder answered.
-fn settle(mark: &Mark, is_stored: impl Fn() -> bool) {
+/// Waits while the controller may still be storing what the last holder answered. Says whether that
+/// is over.
+fn settle(mark: &Mark, deadline: Instant, is_stored: impl Fn() -> bool) -> bool {
     while mark.left().is_some() && !is_stored() {
+        if Instant::now() >= deadline {
+            return false;
+        }
         thread::sleep(5 * NAP);
     }
+    true
 }
 
-fn unusable(path: &Path, error: &std::io::Error) -> Refusal {
+fn unsettled(cluster: &ResourceRef) -> Refusal {
+    Refusal::new(
+        format!(
+            "{cluster}: the controller has not stored yet what the last command answered; nothing was changed"
+        ),
+        "run the command again: it waits for that, or goes on when the controller failed to",
+    )
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Refusal {
     let path = path.display();
     Refusal::new(
         format!(
             "whether another command changes roles or passwords cannot be known with {path}: {error}; nothing was changed"
         ),
         format!("look at {path}: it must be a plain file; remove it and run the command again"),
+    )
+}
+
+fn homeless(cluster: &ResourceRef, error: &io::Error) -> Refusal {
+    Refusal::new(
+        format!(
+            "{cluster}: whether another command changes roles or passwords cannot be known without a directory for that: {error}; nothing was changed"
+        ),
+        "make that a directory of mode 0700 that the controller's user owns and can write to, and run the command again",
     )
 }
 
@@ -212,10 +277,10 @@ impl Cluster {
     pub(crate) fn load_alone(
         controller: &dyn Controller,
         reference: &ResourceRef,
-        holder: Holder,
+        claim: &Claim,
     ) -> anyhow::Result<(Self, Lease)> {
         let cluster = Self::load(controller, reference)?;
-        let lease = Lease::take(&cluster, controller, holder)?;
+        let lease = Lease::take(&cluster, controller, claim)?;
         Ok((Self::load(controller, reference)?, lease))
     }
 }

@@ -122,7 +122,7 @@ impl Args {
         if !cluster.record.as_ref().is_some_and(is_asked) {
             return Reply::dispatch(stopped?, []);
         }
-        let lease = Lease::take(&cluster, controller, Holder::Cancel);
+        let lease = Lease::take(&cluster, controller, &context.claim(Holder::Cancel));
         let lease = lease.map_err(|refusal| left_to_do(&stopped, &refusal.to_string()))?;
         cluster.reread_record()?;
         let record = cluster.record.as_ref();

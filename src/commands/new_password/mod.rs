@@ -57,7 +57,11 @@ impl Args {
         let session = context.session()?;
         session.check_caller(&format!("vd pg:new-password {}", self.cluster))?;
         let controller = &*session.controller;
-        let (cluster, lease) = Cluster::load_alone(controller, &self.cluster, Holder::NewPassword)?;
+        let (cluster, lease) = Cluster::load_alone(
+            controller,
+            &self.cluster,
+            &context.claim(Holder::NewPassword),
+        )?;
         check_steady(&cluster)?;
         check_none_runs(context.docker(), &self.cluster)?;
         let new = NewPassword::generate(context.random)?;

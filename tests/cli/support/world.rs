@@ -161,8 +161,16 @@ impl World {
     pub(crate) fn answer_to(&self, url: &str, words: &[&str]) -> Answer {
         let answer = self.answer_beside(url, words);
         // The next command would wait for what no controller is going to store.
-        fs::remove_file(self.directory.path().join("backups/clowk-lp/db/.lease")).ok();
+        self.forget_answers();
         answer
+    }
+
+    /// Takes away what the commands before left for the next one to wait for.
+    pub(crate) fn forget_answers(&self) {
+        let root = self.directory.path().join("backups");
+        for lease in [".voodu-postgres/clowk-lp.db.lease", "clowk-lp/db/.lease"] {
+            fs::remove_file(root.join(lease)).ok();
+        }
     }
 
     /// The same while another command is at work.
