@@ -29,6 +29,7 @@ pub(crate) mod room;
 pub(crate) mod rotation;
 pub(crate) mod silence;
 pub(crate) mod survey;
+pub(crate) mod unstored;
 pub(crate) mod wiring;
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! `new-password`: what changes and in which order, what is put back, what is refused.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 use voodu_standin::Fault;
@@ -360,6 +361,40 @@ fn a_config_that_could_not_be_written_is_repaired_by_the_next_run() {
         let url = world.value("clowk-lp", "web", "DATABASE_URL").unwrap();
         assert!(url.contains(&password), "both have the last one");
     }
+}
+
+/// Killed between the role and the config, where the server asks for the password on the socket too.
+#[test]
+fn a_password_that_the_config_never_got_is_not_lost() {
+    let world = linked(1);
+    let left = world
+        .bin()
+        .join("../backups/.voodu-postgres/clowk-lp.db.password");
+    world.prepare("socket-password", "hunter/2");
+    for killed_before_the_role in [false, true] {
+        // Nobody stores what it answers.
+        let (_, actions, _) = actions(&world, &SUPERUSER);
+        let lost = actions[0]["kv"]["POSTGRES_PASSWORD"].as_str().unwrap();
+        let mode = fs::metadata(&left).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!file(&world, "sql").contains(lost) && !world.docker_calls().contains(lost));
+        if !killed_before_the_role {
+            world.prepare("socket-password", lost);
+        }
+    }
+    world.vd_ok(&["pg:new-password", "clowk-lp/db", "--no-restart"]);
+    let stored = world.value("clowk-lp", "db", "POSTGRES_PASSWORD").unwrap();
+    assert!(fs::read_to_string(&left).unwrap().contains(&stored));
+    world.prepare("socket-password", &stored);
+    world.vd_ok(&["pg:link", "clowk-lp/db", "clowk-lp/web"]);
+    assert!(!left.exists(), "the config has it");
+    fs::create_dir(&left).unwrap();
+    let before = file(&world, "sql").matches("ALTER").count();
+    world.refused(
+        &SUPERUSER,
+        "the new password cannot be kept until the config has it: ",
+    );
+    assert_eq!(file(&world, "sql").matches("ALTER").count(), before);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::cluster::Cluster;
 use crate::cluster::lease::file::LeaseFile;
 use crate::cluster::lease::mark::Mark;
 use crate::cluster::own_dir::own_file;
+use crate::cluster::unstored::Unstored;
 use crate::controller::Controller;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
@@ -185,7 +186,10 @@ fn acquire_all(cluster: &Cluster, claim: &Claim, patience: Duration) -> Result<V
     let is_spare = shared.is_some() || goes_on;
     let mut files = Vec::new();
     let mut keep = |path: &Path, is_spare: bool| match acquire(path, &words, deadline)? {
-        Ok(file) => Ok(files.push(file)),
+        Ok(file) => {
+            files.push(file);
+            Ok(())
+        }
         Err(_) if is_spare => Ok(()),
         Err(error) => Err(unusable(path, &error)),
     };
@@ -281,7 +285,11 @@ impl Cluster {
     ) -> anyhow::Result<(Self, Lease)> {
         let cluster = Self::load(controller, reference)?;
         let lease = Lease::take(&cluster, controller, claim)?;
-        Ok((Self::load(controller, reference)?, lease))
+        let cluster = Self::load(controller, reference)?;
+        // What stays is removed the next time.
+        let unstored = Unstored::of(&cluster, &claim.own_dirs);
+        unstored.forget_stored(&cluster).ok();
+        Ok((cluster, lease))
     }
 }
 

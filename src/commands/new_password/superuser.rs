@@ -5,6 +5,7 @@ use crate::cluster::Cluster;
 use crate::cluster::carriers::Carriers;
 use crate::cluster::relink::{Relinked, relink};
 use crate::cluster::rotation::{NewPassword, rotate};
+use crate::cluster::unstored::Unstored;
 use crate::cluster::wiring::Wiring;
 use crate::context::Context;
 use crate::controller::Controller;
@@ -39,7 +40,9 @@ impl Args {
         let wiring = wiring(cluster, topology, new);
         let relinked = relink(controller, &consumers, &wiring, Restart::Rolling);
         check_all_read(&self.cluster, &relinked)?;
-        let login = cluster.login();
+        let unstored = Unstored::of(cluster, &context.own_dirs());
+        let login = unstored.login(docker, &primary, cluster.login());
+        unstored.keep(&new.secret)?;
         rotate(
             Psql::new(docker, &primary, login),
             &deployed.user,

@@ -46,6 +46,10 @@ pod() { if [ "$3" = -e ]; then echo "$5"; else echo "$3"; fi; }
 
 # answered NAME: what the server of a pod says; the questions are kept in `sql`.
 answered() {
+  if [ -e "$here/socket-password" ] && [ "${PGPASSWORD-}" != "$(cat "$here/socket-password")" ]; then
+    echo 'psql: error: FATAL:  password authentication failed for user "appuser"' >&2
+    exit 2
+  fi
   if [ "$(state "$1")" != running ]; then
     echo "Error response from daemon: Container $1 is not running" >&2
     exit 1
