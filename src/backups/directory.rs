@@ -196,23 +196,38 @@ impl Directory {
                 ),
             )
         };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = self
-            .openat(LOCK, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)
-            .with_context(|| format!("open {}", self.path.join(LOCK).display()))?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Lock(file)),
-                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
-                    thread::sleep(Duration::from_millis(50));
-                }
-                Err(Errno::WOULDBLOCK) => return Err(busy().into()),
-                Err(error) => {
-                    let path = self.path.join(LOCK);
-                    return Err(error).with_context(|| format!("lock {}", path.display()));
-                }
+            let attempt = self.attempt();
+            let path = || self.path.join(LOCK);
+            if let Some(lock) = attempt.with_context(|| format!("lock {}", path().display()))? {
+                return Ok(lock);
             }
+            if Instant::now() >= deadline {
+                return Err(busy().into());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// One attempt: nothing while somebody else holds the lock, or put another file in its place.
+    fn attempt(&self) -> io::Result<Option<Lock>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = self.openat(LOCK, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(self.is_in_place(&file)?.then_some(Lock(file))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whoever removed the file meanwhile made others lock another one.
+    fn is_in_place(&self, file: &OwnedFd) -> io::Result<bool> {
+        let ours = rustix::fs::fstat(file)?;
+        match rustix::fs::statat(&self.fd, LOCK, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) => Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 

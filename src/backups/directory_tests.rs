@@ -81,6 +81,23 @@ fn a_lock_is_one_at_a_time_and_given_back() {
 }
 
 #[test]
+fn a_lock_whose_file_was_exchanged_is_none() {
+    let (_temporary, directory) = directory();
+    let removed = directory.lock().unwrap();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| directory.lock().map(drop));
+        thread::sleep(Duration::from_millis(120));
+        fs::remove_file(directory.path().join(LOCK)).unwrap();
+        let first = directory.lock().unwrap();
+        drop(removed);
+        thread::sleep(Duration::from_millis(200));
+        assert!(!second.is_finished(), "two hold it");
+        drop(first);
+        second.join().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn no_directory_is_none() {
     let temporary = tempfile::tempdir().unwrap();
     let absent = Directory::open(&temporary.path().join("absent"));
