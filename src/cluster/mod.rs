@@ -27,6 +27,7 @@ pub(crate) mod relink;
 pub(crate) mod remains;
 pub(crate) mod room;
 pub(crate) mod rotation;
+pub(crate) mod scripts;
 pub(crate) mod silence;
 pub(crate) mod survey;
 pub(crate) mod unstored;

@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use crate::cluster::Cluster;
 use crate::cluster::pulse::Pulse;
+use crate::cluster::scripts::is_todays;
 use crate::cluster::silence::Silence;
 use crate::docker::container::Container;
 use crate::docker::engine::Docker;
 use crate::docker::invocation::PROBE;
 use crate::docker::runner::Failure;
-use crate::expand::{ENTRYPOINT, RECORD_FORMAT};
 use crate::model::ordinal::Ordinal;
 use crate::postgres::psql::Psql;
 use crate::postgres::server::{ROLE, Server};
@@ -146,7 +146,7 @@ fn session(psql: Psql<'_>, sql: &str) -> Answer {
 
 fn report(ordinal: Ordinal, name: &str, container: Option<Container>, answer: Answer) -> PodReport {
     let state = State::of(container.as_ref());
-    let is_ours = container.as_ref().is_some_and(is_ours);
+    let is_ours = container.as_ref().is_some_and(is_todays);
     let address = container.map(|container| container.address);
     let (server, more) = match answer {
         Ok((server, more)) => (Ok(server), more),
@@ -163,15 +163,6 @@ fn report(ordinal: Ordinal, name: &str, container: Option<Container>, answer: An
         server,
         more,
     }
-}
-
-/// The older plugin runs a script of the same name, and knows no cluster id; an earlier release of
-/// this one says no format of the record, or another.
-fn is_ours(container: &Container) -> bool {
-    let command = container.command.as_deref().unwrap_or_default();
-    !container.cluster_id.is_empty()
-        && container.record_format == RECORD_FORMAT
-        && command.iter().any(|word| word == ENTRYPOINT)
 }
 
 impl State {

@@ -2,6 +2,7 @@ use super::*;
 use crate::controller::Kind;
 use crate::controller::fake::FakeController;
 use crate::docker::fake::FakeRunner;
+use crate::expand::{ENTRYPOINT, RECORD_FORMAT};
 use serde_json::json;
 use std::time::Duration;
 

@@ -115,10 +115,7 @@ impl Args {
                 format!("pod {name} is paused"),
                 format!("run docker unpause {name}"),
             )),
-            _ if !pod.is_ours => Err(Refusal::new(
-                format!("pod {name} was started by an older plugin"),
-                "apply the cluster's block once with this one: vd apply -f <file>",
-            )),
+            _ if !pod.is_ours => pod.check_script(),
             _ if pod.server().is_some_and(|server| !server.in_recovery) => Err(Refusal::new(
                 format!(
                     "pod {name} accepts writes, although the record names pod {primary} as the primary"

@@ -9,6 +9,7 @@ use crate::backups::place;
 use crate::backups::restores::check_no_handover;
 use crate::cluster::Cluster;
 use crate::cluster::lease::Holder;
+use crate::cluster::scripts::check_all;
 use crate::commands::args::{Background, ConfirmArgs, ReplyArgs, WatchArgs};
 use crate::context::Context;
 use crate::docker::engine::Docker;
@@ -82,6 +83,7 @@ impl Args {
         }
         let primary = cluster.topology()?.primary();
         check_pod(&cluster, primary, docker)?;
+        check_all(&cluster, docker)?;
         let binary = (context.binary)().context("find the plugin itself")?;
         let plan = Plan {
             cluster: &cluster,

@@ -432,7 +432,7 @@ fn what_is_not_in_its_role_is_refused() {
     world.prepare("record_format", "1");
     world.refused(
         &REPLICATION,
-        "clowk-lp-db.0 was started by an older version",
+        "pod clowk-lp-db.0 was started by an older version",
     );
     world.becomes(0, "exited");
     for words in [&SUPERUSER[..], &REPLICATION] {

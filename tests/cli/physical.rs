@@ -149,6 +149,13 @@ fn a_restore_that_cannot_be_is_refused() {
         &["restore", "clowk-lp/db", "--from", "db.tar", "--yes"],
         "the file must be named by its absolute path",
     );
+    let format = fs::read_to_string(world.bin().join("record_format")).unwrap();
+    world.prepare("record_format", "1");
+    world.refused(
+        &restore,
+        "pod clowk-lp-db.0 was started by an older version of the plugin; nothing was changed",
+    );
+    world.prepare("record_format", &format);
     world.prepare("pods", "clowk-lp-db.0\texited\t0\n");
     world.refused(&restore, "pod clowk-lp-db.0 is exited");
     world.prepare("pods", "");

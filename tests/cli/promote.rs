@@ -174,7 +174,7 @@ fn what_is_no_standby_is_refused() {
     refused(
         &world,
         &[],
-        "pod clowk-lp-db.0 was started by an older plugin",
+        "pod clowk-lp-db.0 was started by an older version of the plugin",
         "vd apply",
     );
 }

@@ -119,7 +119,7 @@ fn what_cannot_rejoin_is_refused() {
     refused(
         &world,
         &REJOIN,
-        "pod clowk-lp-db.0 was started by an older plugin",
+        "pod clowk-lp-db.0 was started by an older version of the plugin",
     );
 }
 

@@ -117,7 +117,7 @@ impl<'a> Facts<'a> {
             State::Steady if record.primary == wish.target => return Ok(Way::Finish),
             State::Steady => {}
         }
-        self.check_scripts()?;
+        self.survey.check_scripts()?;
         self.check_pulses(record.primary, wish)?;
         if let Some(way) = self.bring_back(record.primary, wish)? {
             return Ok(way);
@@ -159,7 +159,7 @@ impl<'a> Facts<'a> {
                 },
             ));
         }
-        self.check_scripts()?;
+        self.survey.check_scripts()?;
         if let Some(pod) = self.survey.writable().next() {
             return Err(Refusal::new(
                 format!(
@@ -205,18 +205,6 @@ impl<'a> Facts<'a> {
             ));
         }
         Ok(())
-    }
-
-    /// A pod that runs another script would never look at the record.
-    pub(super) fn check_scripts(self) -> Result<()> {
-        let foreign = |pod: &&PodReport| pod.state != Container::Absent && !pod.is_ours;
-        match self.survey.pods.iter().find(foreign) {
-            None => Ok(()),
-            Some(pod) => Err(Refusal::new(
-                format!("pod {} was started by an older plugin", pod.container),
-                "apply the cluster's block once with this one: vd apply -f <file>",
-            )),
-        }
     }
 
     fn by_primary(

@@ -94,7 +94,7 @@ fn a_pod_of_the_older_plugin_is_named() {
             .force()
             .pod(pod, |pod| pod.is_ours = false)
             .refused(
-                &format!("s-db.{pod} was started by an older plugin"),
+                &format!("s-db.{pod} was started by an older version of the plugin"),
                 "vd apply",
             );
     }

@@ -28,7 +28,7 @@ impl Facts<'_> {
 
     /// The pods wait for the restore, and their servers are down.
     pub(super) fn end_maintenance(self, restored: Ordinal, wish: &Wish) -> Result<Way> {
-        self.check_scripts()?;
+        self.survey.check_scripts()?;
         let is_gone = |pod| self.survey.pod(pod).is_none_or(|it| it.gone().is_some());
         match self.survey.pod(wish.target) {
             Some(pod) if pod.state != Container::Running => Err(not_running(pod)),

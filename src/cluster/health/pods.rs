@@ -1,6 +1,7 @@
 //! What is wrong with one pod.
 
 use super::{Check, Problem};
+use crate::cluster::scripts::older;
 use crate::cluster::survey::{PodReport, State as PodState};
 use crate::model::byte_size::ByteSize;
 use crate::postgres::server::{Follower, Server};
@@ -23,10 +24,7 @@ impl Check<'_> {
                 format!("{name} is {state}"),
                 format!("docker logs {name} says why, and docker start {name} starts it"),
             ),
-            (PodState::Running, _) if !pod.is_ours => (
-                format!("{name} was started by an older version of the plugin"),
-                apply(),
-            ),
+            (PodState::Running, _) if !pod.is_ours => (older(name), apply()),
             // Where postgres is stopped on purpose, nobody answers.
             (PodState::Running, Err(_)) if self.condition.is_in_motion() => return None,
             (PodState::Running, Err(silence)) => (format!("{name} {silence}"), silence.next(name)),

@@ -76,19 +76,7 @@ pub(super) fn rotate_role(
 
 fn check_pods(cluster: &Cluster, survey: &Survey) -> Result<()> {
     let recorded = cluster.recorded_primary();
-    let older = survey
-        .pods
-        .iter()
-        .find(|pod| !pod.is_ours && pod.state != PodState::Absent);
-    if let Some(older) = older {
-        return Err(Refusal::new(
-            format!(
-                "{} was started by an older version of the plugin",
-                older.container
-            ),
-            "nothing was changed; apply the block once with this one: vd apply -f <file>",
-        ));
-    }
+    survey.check_scripts()?;
     let primary = survey.pod(recorded).and_then(PodReport::server);
     if primary.is_some_and(|server| !server.in_recovery) {
         return Ok(());
