@@ -129,6 +129,36 @@ end_server() {
   stop_server
 }
 
+# stop_aloud: a fast shutdown that the record asks for, however long it takes to write the
+# checkpoint or to archive one segment after the other. What holds it up otherwise is named,
+# and ended as in a handover.
+stop_aloud() {
+  local waited=0 idle=0 left before=''
+  deadline_in 10
+  while child_runs; do
+    kill -INT "$CHILD" 2>/dev/null
+    step
+    passed "$DEADLINE" || continue
+    deadline_in 10
+    waited=$((waited + 10)) idle=$((idle + 10))
+    if ! stopped_cleanly; then
+      say "postgres has not stopped after $waited s: it writes its shutdown checkpoint, or waits for a WAL sender"
+      end_other_senders ''
+      continue
+    fi
+    left=("$PGDATA"/pg_wal/archive_status/*.ready)
+    [ "${#left[@]}" = "$before" ] || idle=0
+    before=${#left[@]}
+    if [ "$idle" -lt 40 ] && ! record_moved; then
+      say "postgres is shut down and has not ended after $waited s: it waits for archive_command or for a WAL sender"
+    else
+      say "what postgres waits for does not end: stopping postgres at once; what archive_command has not archived stays in $PGDATA/pg_wal, as long as these data are there"
+      end_server
+    fi
+  done
+  stop_server
+}
+
 # stopped_cleanly: whether the data is that of a primary that was shut down. Then
 # STOPPED_AT is where its last record begins, the shutdown checkpoint.
 stopped_cleanly() {

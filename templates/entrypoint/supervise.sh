@@ -197,7 +197,7 @@ role_holds() {
     *)
       [ "$ROLE:$V_STATE" != primary:maintenance ] || keep_verifiers
       say "the record (epoch $V_EPOCH, primary $V_PRIMARY, $V_STATE) does not let this pod run as a $ROLE: stopping postgres"
-      stop_server
+      stop_aloud
       return 1
       ;;
   esac

@@ -19,6 +19,7 @@ mod protocol;
 mod record;
 mod restores;
 mod second_fault;
+mod stops;
 mod support;
 mod swap;
 mod verifiers;
