@@ -7,6 +7,7 @@ prepare() {
   [ -d "$VOLUME" ] || die "$VOLUME does not exist"
   exec {TICK}<> <(:)
   own_files
+  sweep_unfinished
   finish_swap
   # No process of an earlier start is left in this container, and a process id in
   # an old file could be one of ours by now.

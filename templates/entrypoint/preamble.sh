@@ -92,10 +92,20 @@ install_file() {
   # shellcheck disable=SC2016 # The inner shell expands it.
   as_postgres sh -c '
     [ ! -d "$1" ] || [ -L "$1" ] || exit 1
-    temp=$(mktemp "$1.voodu.XXXXXX") || exit 1
+    temp=$(mktemp "$1.voodu.$3.XXXXXX") || exit 1
     cat >"$temp" && chmod "$2" "$temp" && sync "$temp" && mv -f "$temp" "$1" && sync "${1%/*}" && exit 0
     rm -f "$temp"
-    exit 1' sh "$1" "$2"
+    exit 1' sh "$1" "$2" "$ORDINAL"
+}
+
+# sweep_unfinished: what install_file left in this pod when it was killed. In the directory
+# that all pods share a name says whose file it is; into a volume the plugin writes too,
+# under names without a number, so what is new stays.
+sweep_unfinished() {
+  as_postgres find "$VOLUME" "$PGDATA" "$VOLUME/.voodu-good-conf" -maxdepth 1 -type f -mmin +1 \
+    \( -name '*.voodu.??????' -o -name "*.voodu.$ORDINAL.??????" \) -exec rm -f {} + 2>/dev/null
+  as_postgres find "$BACKUPS" -maxdepth 1 -type f -mmin +1 \
+    \( -name "*.voodu.$ORDINAL.??????" -o -name ".topology.reserve-$ORDINAL-?.voodu.??????" \) -exec rm -f {} +
 }
 
 # read_file FILE: leaves the text of a small plain file in TEXT, without a fork.

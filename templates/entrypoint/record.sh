@@ -109,7 +109,7 @@ record_replace() { record_locked "$1" record_put "${@:2}"; }
 record_put() {
   # `mv` would move into a directory that somebody put in the record's place.
   [ ! -d "$RECORD" ] || [ -L "$RECORD" ] || return 1
-  rm -f "$RECORD".voodu.??????
+  rm -f "$RECORD".voodu.?????? "$RECORD".voodu.*.??????
   [ ! -L "$RECORD" ] || rm -f "$RECORD"
   record_install "$RECORD" "$("$@")" && sync "$BACKUPS"
 }

@@ -272,3 +272,51 @@ fn other_data_get_the_mounted_settings_again() {
         echo \"settings:$TRY_GOOD_SETTINGS\"";
     assert_eq!(sandbox.output(script), "settings:\n");
 }
+
+/// A pod can be killed between the two steps of a replacement, and each time the file has another name.
+#[test]
+fn what_a_killed_pod_left_half_written_goes_at_the_next_boot() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        let mine = [
+            "volume/.voodu-passfile.voodu.a1B2c3",
+            "volume/.voodu-passfile.voodu.0.a1B2c3",
+            "volume/pgdata/voodu-runtime.conf.voodu.0.a1B2c3",
+            "volume/.voodu-good-conf/a.conf.voodu.0.a1B2c3",
+            "backups/.restored.voodu.0.a1B2c3",
+            "backups/.topology.reserve-0-1.voodu.a1B2c3",
+        ];
+        let others = [
+            "backups/.restored.voodu.1.a1B2c3",
+            "backups/.topology.reserve-1-1.voodu.a1B2c3",
+            "backups/.topology.voodu.a1B2c3",
+            "backups/b001.dump",
+            "volume/.voodu-passfile",
+            "volume/pgdata/base/1.voodu.0.a1B2c3",
+        ];
+        for name in mine.iter().chain(&others) {
+            sandbox.write(name, "");
+            let path = sandbox.path(name);
+            let touched = std::process::Command::new("touch")
+                .args(["-d", "1 hour ago"])
+                .arg(path)
+                .status();
+            assert!(touched.unwrap().success());
+        }
+        // The plugin may be at it right now.
+        sandbox.write("volume/.voodu-passfile.voodu.z9Y8x7", "");
+        sandbox.output("sweep_unfinished");
+        for name in mine {
+            assert!(!sandbox.path(name).exists(), "{tools:?}: {name}");
+        }
+        for name in others
+            .iter()
+            .chain(&["volume/.voodu-passfile.voodu.z9Y8x7"])
+        {
+            assert!(sandbox.path(name).exists(), "{tools:?}: {name}");
+        }
+        // In the directory that all pods share a name says whose file it is.
+        let half_way = "sleep 1 | install_file \"$BACKUPS/.restored\" 0644 & sleep 0.5; ls -A \"$BACKUPS\"; wait";
+        assert!(sandbox.output(half_way).contains(".restored.voodu.0."));
+    }
+}
