@@ -174,8 +174,9 @@ pub(crate) struct Checked<'a> {
     pub(crate) whole: &'a str,
 }
 
-/// Asks the pods: first the request, which counts only with the record, then the record. Returns
-/// the epoch of the maintenance.
+/// Asks the pods: first the request, which counts only with the record, then the record. Both under
+/// the record's lock, because another restore may have been first: its request has the same epoch.
+/// Returns the epoch of the maintenance.
 pub(crate) fn begin(
     directory: &Directory,
     given: &str,
@@ -199,15 +200,77 @@ pub(crate) fn begin(
     let text = format!(
         "cluster={cluster}\nepoch={epoch}\ntar={tar}\nbytes={bytes}\nchecked={whole}\n{given}"
     );
-    directory
-        .hand_over(REQUEST, &temporary, &text)
-        .context("write the request")?;
+    let hand_over = || {
+        let written = directory.hand_over(REQUEST, &temporary, &text);
+        written.map_err(|error| {
+            let path = directory.path().join(REQUEST);
+            Refusal::new(
+                format!("the request {} cannot be written: {error}", path.display()),
+                "see that its disk has room, and run the restore again",
+            )
+        })
+    };
     let writer = RecordWriter {
         backups_dir: directory.path(),
         random,
     };
-    match writer.replace(Some(&record), &next)? {
+    match writer.replace_when(Some(&record), &next, &hand_over)? {
         Change::Done => Ok(epoch),
         Change::Overtaken(_) => bail!("the cluster changed its state just now; run it again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const ID: &str = "00112233445566778899aabbccddeeff";
+
+    fn record(epoch: u64, state: &str) -> String {
+        format!("cluster={ID}\nepoch={epoch}\nprimary=0\nstate={state}\n")
+    }
+
+    /// `begin`, while the record changes to that text right after it was read.
+    fn begun(directory: &Directory, meanwhile: Option<&str>) -> anyhow::Result<u64> {
+        let checked = Checked {
+            cluster: ID,
+            tar: ".restore-r002.tar",
+            bytes: 1,
+            whole: "yes",
+        };
+        let random = |bytes: &mut [u8]| {
+            if let Some(text) = meanwhile {
+                fs::write(directory.path().join(".topology"), text)?;
+            }
+            bytes.fill(7);
+            Ok(())
+        };
+        begin(directory, "user=md5\n", &checked, &random)
+    }
+
+    /// The pods read the request as long as they restore.
+    #[test]
+    fn a_restore_that_was_overtaken_leaves_the_request_of_another_one_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let directory = Directory::open(dir.path()).unwrap().unwrap();
+        let other = format!("cluster={ID}\nepoch=5\ntar=.restore-r001.tar\n");
+        fs::write(path(".topology"), record(4, "steady")).unwrap();
+        fs::write(path(".restore"), &other).unwrap();
+        let error = begun(&directory, Some(&record(5, "maintenance"))).unwrap_err();
+        assert!(error.to_string().contains("changed its state"), "{error}");
+        assert_eq!(fs::read_to_string(path(".restore")).unwrap(), other);
+        // The next one takes its place together with the record.
+        assert_eq!(begun(&directory, None).unwrap(), 6);
+        let request = fs::read_to_string(path(".restore")).unwrap();
+        assert!(
+            request.contains("epoch=6\ntar=.restore-r002.tar\n"),
+            "{request}"
+        );
+        assert_eq!(
+            fs::read_to_string(path(".topology")).unwrap(),
+            record(6, "maintenance")
+        );
     }
 }

@@ -244,7 +244,8 @@ finish_restore() {
   record_next state=steady clean= rejoin= "timeline=${V_TIMELINE:+$(own_timeline)}"
   record_replace restore_counts record_render || return 1
   say "restored the data (epoch $V_EPOCH)"
-  as_postgres rm -f "$REQUEST" "$Q_TAR" "$RESTORE_FAILED" "$UNPACKED_COMPLETE" "$VERIFIERS"
+  forget_request
+  as_postgres rm -f "$RESTORE_FAILED" "$UNPACKED_COMPLETE" "$VERIFIERS"
 }
 
 # restore_counts LOADED: the request was not taken back. From here on the standbys' data are
@@ -323,7 +324,14 @@ give_up() {
     say "there are no data to go back to: postgres stays stopped until a restore succeeds, or a standby is promoted (vd postgres:promote $CLUSTER_REF --replica <ordinal> --force)"
     [ ! -d "$UNPACKED" ] || say "what was unpacked is kept in $UNPACKED until then"
   fi
-  as_postgres rm -f "$REQUEST" "$Q_TAR"
+  forget_request
+}
+
+# forget_request: what this maintenance was asked for is over. Another restore may have left
+# its own request by now, under the record's lock as well.
+forget_request() {
+  record_locked request_load as_postgres rm -f "$REQUEST"
+  as_postgres rm -f "$Q_TAR"
 }
 
 # tidy_after_restore: the restored data are in service.

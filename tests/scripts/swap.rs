@@ -169,3 +169,26 @@ fn a_restore_right_after_another_one_keeps_what_the_first_one_brought() {
     at_each_command(FAILS_AGAIN, FAILS_AGAIN, RESTORES, &["first"]);
     at_each_command(RESTORES_AGAIN, RESTORES_AGAIN, RESTORES, &["second"]);
 }
+
+/// Another restore may have asked right when the record said that this one is over.
+#[test]
+fn the_request_of_the_next_restore_stays() {
+    let end = "own_timeline() { echo 2; }
+        V_CLUSTER=$PG_CLUSTER_ID V_PRIMARY=0 V_STATE=maintenance V_EPOCH=5 V_TIMELINE=2 V_TARGET='' V_STOPPED_AT='' V_CLEAN='' V_REJOIN='' SHAPE=standby
+        data_shape() { :; }
+        request() { printf 'cluster=%s\\nepoch=%s\\ntar=.restore-r00%s.tar\\nbytes=1\\n' \"$V_CLUSTER\" $1 $1 >\"$REQUEST\"; }
+        request 5; : >\"$BACKUPS/.restore-r005.tar\"; request_load || echo unread";
+    for tools in TOOLS {
+        for (over, asks) in [
+            ("finish_restore", "record_replace"),
+            ("give_up \"it did not start\"", "record_change"),
+        ] {
+            for (meanwhile, expected) in [("request 6", ".restore\n"), (":", "")] {
+                let sandbox = Sandbox::new(tools);
+                let list = "cd \"$BACKUPS\"; ls -d .restore .restore-r* 2>/dev/null || :";
+                let script = format!("{end}\n{asks}() {{ {meanwhile}; }}\n{over}\n{list}");
+                assert_eq!(sandbox.output(&script), expected, "{over}, {meanwhile}");
+            }
+        }
+    }
+}
