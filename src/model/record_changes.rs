@@ -57,7 +57,8 @@ impl TopologyRecord {
         let mut next = self.next(State::Steady);
         next.timeline = self.timeline.map(|highest| highest.max(known) + 1);
         next.clean.clear();
-        next.rejoin = self.rejoin.filter(|pod| *pod != target);
+        // What a pod may give up was said of its WAL beside the old primary's.
+        next.rejoin = None;
         next.primary = target;
         Some(next)
     }
@@ -244,11 +245,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pod_gave_up_as_a_standby_is_not_given_up_as_the_primary() {
-        let handover = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin=2\n");
-        assert_eq!(handover.taken_over(1).unwrap().rejoin, None);
-        let other = record("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin=0\n");
-        assert_eq!(other.taken_over(1).unwrap().rejoin, Some(pod("0")));
+    fn what_a_pod_may_give_up_for_one_primary_it_may_not_for_the_next() {
+        for pod in ["0", "1", "2"] {
+            let handover = format!("epoch=8\nprimary=1\nstate=handover\ntarget=2\nrejoin={pod}\n");
+            assert_eq!(record(&handover).taken_over(1).unwrap().rejoin, None);
+        }
     }
 
     #[test]

@@ -166,6 +166,7 @@ fn end_maintenance(steps: &mut Steps<'_>, view: Record) {
                 primary: pod,
                 timeline: view.timeline.max(next.highest_known()) + 1,
                 clean: [0; PODS],
+                rejoin: NOBODY,
                 ..view.steady()
             };
             if next.ends(view, to, 2) {
@@ -189,9 +190,7 @@ fn force(steps: &mut Steps<'_>, view: Record) {
             let mut to = view.steady();
             to.primary = target;
             to.clean = [0; PODS];
-            if to.rejoin == target {
-                to.rejoin = NOBODY;
-            }
+            to.rejoin = NOBODY;
             if rules.numbers {
                 to.timeline = view.timeline.max(next.highest_known()) + 1;
             }
@@ -236,15 +235,13 @@ fn bring_back(steps: &mut Steps<'_>, view: Record) {
         }
         by(steps, "bring_back", pod, |next| {
             next.left.forced -= 1;
-            let mut to = Record {
+            let to = Record {
                 primary: pod,
                 timeline: view.timeline.max(next.highest_known()) + 1,
                 clean: [0; PODS],
+                rejoin: NOBODY,
                 ..view.steady()
             };
-            if to.rejoin == pod {
-                to.rejoin = NOBODY;
-            }
             if next.ends(view, to, 2) {
                 let end = next.pod(pod).wal;
                 next.wal.give_up_beyond(end);
