@@ -262,15 +262,15 @@ mod tests {
         assert!(error.to_string().contains("changed its state"), "{error}");
         assert_eq!(fs::read_to_string(path(".restore")).unwrap(), other);
         // The next one takes its place together with the record.
-        assert_eq!(begun(&directory, None).unwrap(), 6);
+        assert_eq!(begun(&directory, None).unwrap(), 15);
         let request = fs::read_to_string(path(".restore")).unwrap();
         assert!(
-            request.contains("epoch=6\ntar=.restore-r002.tar\n"),
+            request.contains("epoch=15\ntar=.restore-r002.tar\n"),
             "{request}"
         );
         assert_eq!(
             fs::read_to_string(path(".topology")).unwrap(),
-            record(6, "maintenance")
+            record(15, "maintenance")
         );
     }
 }

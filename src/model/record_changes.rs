@@ -5,7 +5,8 @@ use crate::model::cluster_id::ClusterId;
 use crate::model::ordinal::Ordinal;
 use crate::model::topology_record::{State, TopologyRecord};
 
-/// By how many epochs a handover comes after an undecided one that it replaces.
+/// By how many epochs a record comes after one whose end may already have been told to a pod: a handover
+/// after an undecided one that it replaces, and whatever follows a maintenance.
 const SUPERSEDES: u64 = 10;
 
 impl TopologyRecord {
@@ -100,18 +101,28 @@ impl TopologyRecord {
 
     /// The recorded primary runs, and everybody else follows it.
     pub(crate) fn steady(&self) -> Self {
-        self.next(State::Steady)
+        self.after_maintenance(State::Steady)
     }
 
     /// Postgres stops on every pod.
     pub(crate) fn maintenance(&self) -> Self {
-        self.next(State::Maintenance)
+        self.after_maintenance(State::Maintenance)
     }
 
     /// A pod gives its own commits up and becomes a standby.
     pub(crate) fn rejoin(&self, pod: Ordinal) -> Self {
         let mut next = self.next(self.state.clone());
         next.rejoin = Some(pod);
+        next
+    }
+
+    /// Whoever ends a maintenance with another primary says so first in the volume of the old one, two
+    /// epochs on, and may be killed before it is true (`Maintenance::succeed`).
+    fn after_maintenance(&self, state: State) -> Self {
+        let mut next = self.next(state);
+        if self.state == State::Maintenance {
+            next.epoch = self.epoch + SUPERSEDES;
+        }
         next
     }
 
@@ -224,6 +235,23 @@ mod tests {
         case(
             &handover.handover(pod("3")),
             "epoch=18\nprimary=1\nstate=handover\ntarget=3\ntimeline=4\n",
+        );
+    }
+
+    /// Before the record is replaced, a standby that is to go on is named in a volume with two epochs
+    /// more.
+    #[test]
+    fn a_maintenance_is_left_or_begun_anew_above_what_its_end_told() {
+        let maintenance = record("epoch=8\nprimary=1\nstate=maintenance\ntimeline=4\n");
+        let told = maintenance.handover(pod("2")).taken_over(4).unwrap();
+        assert_eq!(told.epoch, 10);
+        case(
+            &maintenance.steady(),
+            "epoch=18\nprimary=1\nstate=steady\ntimeline=4\n",
+        );
+        case(
+            &maintenance.maintenance(),
+            "epoch=18\nprimary=1\nstate=maintenance\ntimeline=4\n",
         );
     }
 

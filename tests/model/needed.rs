@@ -80,6 +80,7 @@ fn no_rule_is_idle() {
     };
     let budget = Budget {
         commits: 1,
+        losses: 1,
         volumes: 1,
         restores: 1,
         ..NONE
@@ -96,6 +97,28 @@ fn no_rule_is_idle() {
         ..NONE
     };
     finds(rules, 2, budget, Violation::TwoWriters);
+    let rules = Rules {
+        leaves_by: 1,
+        ..today
+    };
+    let budget = Budget {
+        commits: 1,
+        crashes: 1,
+        forced: 1,
+        restores: 1,
+        ..NONE
+    };
+    finds(rules, 2, budget, Violation::Lost);
+    let rules = Rules {
+        gives_way: false,
+        ..today
+    };
+    let budget = Budget {
+        volumes: 1,
+        restores: 1,
+        ..NONE
+    };
+    finds(rules, 2, budget, Violation::NoWayOut);
     let rules = Rules {
         maintenance_exit: false,
         ..today

@@ -84,6 +84,7 @@ fn sort_pods(world: &mut World) {
             record.clean[place_of[pod] as usize] = clean[pod];
         }
     });
+    renamed(&mut world.told);
     renamed(&mut world.plugin.informs);
     renamed(&mut world.plugin.saw_writer);
     let pods = world.pods;

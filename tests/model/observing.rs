@@ -2,7 +2,7 @@
 
 use crate::rules::{Informs, Rules};
 use crate::steps::Steps;
-use crate::world::{Member, Pod, Record, Server, Shape, World};
+use crate::world::{Member, NOBODY, Pod, Record, Server, Shape, World};
 
 pub fn steps(steps: &mut Steps<'_>, pod: Pod) {
     let (rules, world) = (*steps.rules, steps.world);
@@ -97,6 +97,12 @@ fn publish_copy(steps: &mut Steps<'_>, pod: Pod) {
     let copy = steps.world.pod(pod).copy;
     steps.script("record_publish_copy", pod, |next| {
         if next.spends_room(&rules, pod) {
+            // An operator gave up what only this pod has, and the plugin was killed when it had told it.
+            let is_open = !next.record.exists() || next.record.is_maintenance();
+            if next.told == pod && copy.primary != pod && is_open {
+                let end = next.pod(copy.primary).wal;
+                next.wal.give_up_beyond(end);
+            }
             next.record = copy;
         }
         next.sees(pod, copy);
@@ -127,6 +133,9 @@ impl Member {
 impl World {
     /// A pod takes a record over into its view, and keeps it beside its data.
     pub fn sees(&mut self, pod: Pod, record: Record) {
+        if self.told == pod && self.pod(pod).copy != record {
+            self.told = NOBODY;
+        }
         let member = self.pod_mut(pod);
         member.view = record;
         member.torn = false;

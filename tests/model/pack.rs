@@ -80,6 +80,7 @@ pub fn pack(world: &World) -> Packed {
     };
     out.add(kind | world.backup << 2);
     out.add(epoch);
+    out.add(two_bits(world.told));
     for member in world.members() {
         let numbers = records.number(&member.view) | records.number(&member.copy) << 4;
         pack_member(&mut out, member, numbers);
@@ -189,6 +190,7 @@ pub fn unpack(bytes: &[u8]) -> World {
     };
     let of_request = bytes.next();
     let epoch = bytes.next();
+    world.told = pod_of(bytes.next());
     world.backup = of_request >> 2;
     world.request = match of_request & 3 {
         0 => Request::None,

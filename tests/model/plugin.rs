@@ -4,7 +4,9 @@
 use crate::fate;
 use crate::rules::Informs;
 use crate::steps::{Actor, Steps};
-use crate::world::{NOBODY, PODS, Plugin, Pod, Record, Request, Server, Shape, State, World};
+use crate::world::{
+    Member, NOBODY, PODS, Plugin, Pod, Record, Request, Server, Shape, State, World,
+};
 
 pub fn steps(steps: &mut Steps<'_>) {
     let world = steps.world;
@@ -77,6 +79,10 @@ fn with_a_view(steps: &mut Steps<'_>, view: Record) {
             force(steps, view);
         }
         State::Maintenance => {
+            if steps.world.plugin.fenced {
+                succeed(steps, view);
+                return;
+            }
             if steps.rules.maintenance_exit {
                 end_maintenance(steps, view);
             }
@@ -143,42 +149,63 @@ fn restore(steps: &mut Steps<'_>, view: Record) {
     });
 }
 
-/// The request is taken back; or, by force, a standby becomes the primary without it.
+/// The request is taken back while the old data are there; or, by force, a standby becomes the primary
+/// without it.
 fn end_maintenance(steps: &mut Steps<'_>, view: Record) {
-    let (world, informs) = (steps.world, steps.rules.informs_restored);
-    by(steps, "take_back", view.primary, |next| {
-        if next.ends(view, view.steady(), 1) {
-            next.request = Request::None;
-        }
-    });
-    if world.left.forced == 0 {
-        return;
-    }
-    for pod in (0..world.count).filter(|pod| *pod != view.primary) {
-        let member = world.pod(pod);
-        if !member.up || member.shape != Shape::Standby || member.server == Server::Promoting {
-            continue;
-        }
-        by(steps, "succeed", pod, |next| {
-            next.left.forced -= 1;
-            next.pod_mut(view.primary).dies();
-            let to = Record {
-                primary: pod,
-                timeline: view.timeline.max(next.highest_known()) + 1,
-                clean: [0; PODS],
-                rejoin: NOBODY,
-                ..view.steady()
-            };
-            if next.ends(view, to, 2) {
+    let (rules, world) = (*steps.rules, steps.world);
+    let restored = world.pod(view.primary);
+    if restored.has_old_data() {
+        by(steps, "take_back", view.primary, |next| {
+            if next.ends(view, view.steady(), view.further(&rules)) {
                 next.request = Request::None;
-                if informs {
-                    next.pod_mut(view.primary).copy = next.record;
-                }
-                let end = next.pod(pod).wal;
-                next.wal.give_up_beyond(end);
             }
         });
     }
+    let gave_up = rules.gives_way && world.request != Request::Asked(view.epoch);
+    if world.left.forced == 0 || restored.up && !gave_up {
+        return;
+    }
+    for pod in (0..world.count).filter(|pod| *pod != view.primary) {
+        if !holds_a_standby(world.pod(pod)) {
+            continue;
+        }
+        by(steps, "end_maintenance", pod, |next| {
+            next.left.forced -= 1;
+            next.plugin.fenced = true;
+            next.plugin.saw_writer = pod;
+            next.pod_mut(view.primary).dies();
+            let to = next.succeeded(view, pod);
+            if rules.informs_restored && next.pod(view.primary).has_data() {
+                next.pod_mut(view.primary).copy = to;
+                next.told = view.primary;
+            }
+        });
+    }
+}
+
+fn holds_a_standby(member: &Member) -> bool {
+    member.up && member.shape == Shape::Standby && member.server != Server::Promoting
+}
+
+/// The old primary is fenced, and told in its volume.
+fn succeed(steps: &mut Steps<'_>, view: Record) {
+    let world = steps.world;
+    let (old, target) = (view.primary, world.plugin.saw_writer);
+    let told = world.pod(old).copy;
+    by(steps, "succeed", target, |next| {
+        let to = match told.epoch == view.epoch + 2 && told.primary == target {
+            true => told,
+            false => next.succeeded(view, target),
+        };
+        if next.ends(view, to, 2) {
+            next.request = Request::None;
+            let end = next.pod(target).wal;
+            next.wal.give_up_beyond(end);
+            next.told = NOBODY;
+        } else if told.epoch == view.epoch + 2 && next.record.exists() {
+            next.pod_mut(old).copy = next.record;
+        }
+    });
 }
 
 /// `promote --force` of the target of a handover that its primary cannot carry out.
@@ -306,6 +333,18 @@ impl World {
     fn highest_known(&self) -> u8 {
         let answers = (0..self.count).filter(|pod| self.pod(*pod).server != Server::Down);
         answers.map(|pod| self.timeline(pod)).max().unwrap_or(1)
+    }
+
+    /// The record that ends a maintenance with a standby as the primary.
+    fn succeeded(&self, view: Record, pod: Pod) -> Record {
+        Record {
+            epoch: view.epoch + 2,
+            primary: pod,
+            timeline: view.timeline.max(self.highest_known()) + 1,
+            clean: [0; PODS],
+            rejoin: NOBODY,
+            ..view.steady()
+        }
     }
 
     /// The plugin replaces the record that it decided on, and is done.

@@ -1,5 +1,6 @@
 //! The topology record.
 
+use crate::rules::Rules;
 use crate::world::{NOBODY, PODS, Pod};
 
 /// A topology record. Epoch 0 is none.
@@ -68,6 +69,14 @@ impl Record {
         self.target = NOBODY;
         self.stopped_at = 0;
         self
+    }
+
+    /// By how much the epoch of what follows is greater.
+    pub fn further(&self, rules: &Rules) -> u8 {
+        match self.state {
+            State::Maintenance => rules.leaves_by,
+            State::Steady | State::Handover => 1,
+        }
     }
 
     pub fn handover(mut self, target: Pod) -> Self {

@@ -109,6 +109,11 @@ fn give_up(steps: &mut Steps<'_>, pod: Pod) {
     let member = steps.world.pod(pod);
     let view = member.view;
     if member.old_wal == NO_OLD_DATA {
+        // Postgres stays stopped until an operator does something else.
+        steps.script("give_up", pod, |next| {
+            next.request = Request::None;
+            next.empties(pod);
+        });
         return;
     }
     steps.script("give_up", pod, |next| {
@@ -131,6 +136,16 @@ impl World {
         self.pod_mut(pod).stamped = true;
         let end = self.pod(pod).wal;
         self.wal.give_up_beyond(end);
+    }
+
+    /// What was unpacked goes, and nothing is left in its place.
+    pub fn empties(&mut self, pod: Pod) {
+        let member = self.pod_mut(pod);
+        member.restore = Restore::Nothing;
+        member.shape = Shape::Clone;
+        member.wal = 0;
+        member.old_wal = 0;
+        member.old_is_standby = false;
     }
 
     pub fn puts_old_data_back(&mut self, pod: Pod) {

@@ -25,6 +25,8 @@ pub struct Rules {
     pub clean_list: bool,
     /// By how much the epoch grows when a handover is given up for one to another pod.
     pub supersede: u8,
+    /// By how much it grows when a maintenance is left or begun anew.
+    pub leaves_by: u8,
     pub informs: Informs,
     /// A maintenance in which nothing was replaced can be taken back.
     pub maintenance_exit: bool,
@@ -42,6 +44,8 @@ pub struct Rules {
     pub undoes_restores: bool,
     /// Who takes a maintenance's primary the role away leaves the record in its volume.
     pub informs_restored: bool,
+    /// A restored pod that gave up, and took its request back, is out of the way although it runs.
+    pub gives_way: bool,
     /// Data from before a restore may be promoted by force.
     pub older_target: bool,
     /// Who is primary can be said anew above every copy.
@@ -57,6 +61,7 @@ impl Rules {
             copies: false,
             clean_list: false,
             supersede: 1,
+            leaves_by: 1,
             informs: Informs::Never,
             maintenance_exit: false,
             reserves: false,
@@ -65,6 +70,7 @@ impl Rules {
             repeats: false,
             undoes_restores: false,
             informs_restored: false,
+            gives_way: false,
             older_target: false,
             overrides: false,
         }
@@ -78,6 +84,7 @@ impl Rules {
             copies: true,
             clean_list: true,
             supersede: 10,
+            leaves_by: 10,
             informs: Informs::Before,
             maintenance_exit: true,
             reserves: true,
@@ -86,6 +93,7 @@ impl Rules {
             repeats: true,
             undoes_restores: true,
             informs_restored: true,
+            gives_way: true,
             older_target: true,
             overrides: true,
         }

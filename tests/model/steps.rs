@@ -81,7 +81,7 @@ impl World {
         if !self.record.is_same(&decided_on) || !self.spends_room(rules, pod) {
             return false;
         }
-        to.epoch = decided_on.epoch + 1;
+        to.epoch = decided_on.epoch + decided_on.further(rules);
         to.settles = 0;
         self.record = to;
         // It looks at the record again before it does anything else.

@@ -1,7 +1,7 @@
 //! States in which the pods alone do not get to a writer, and what an operator has to do.
 
 use crate::restoring::NO_OLD_DATA;
-use crate::world::{Member, Pod, Request, Shape, World};
+use crate::world::{Member, Pod, Request, Restore, Shape, World};
 
 impl World {
     /// What the cluster waits for an operator for; none when the pods must get on by themselves.
@@ -45,6 +45,14 @@ impl World {
 }
 
 impl Member {
+    /// Whether a restore can be taken back here.
+    pub fn has_old_data(&self) -> bool {
+        match self.restore {
+            Restore::Nothing => self.has_data(),
+            Restore::SwappedIn | Restore::Started | Restore::Stamped => self.old_wal != NO_OLD_DATA,
+        }
+    }
+
     /// Whether it holds more than a backup that never counted.
     pub fn has_data_of_its_own(&self) -> bool {
         self.has_data() && self.old_wal != NO_OLD_DATA

@@ -150,7 +150,8 @@ pub struct Budget {
 pub struct Plugin {
     /// The record as it read it; none while the plugin does not run.
     pub view: Record,
-    /// The pod that accepted writes when it looked, `NOBODY` for none.
+    /// The pod that accepted writes when it looked, `NOBODY` for none; where a maintenance is ended and the
+    /// restored pod is fenced, the one that is to be the primary.
     pub saw_writer: Pod,
     /// It saw to it that the old primary's container does not run.
     pub fenced: bool,
@@ -187,6 +188,8 @@ pub struct World {
     /// Where a physical backup ends.
     pub backup: Place,
     pub plugin: Plugin,
+    /// The pod whose copy names a successor that no record has named yet, `NOBODY` for none.
+    pub told: Pod,
     pub left: Budget,
     /// A rejoin was told that nothing is only in that pod, and commits are.
     pub misjudged: bool,
@@ -231,6 +234,7 @@ impl World {
             wal: Tree::new(),
             backup: 0,
             plugin: Plugin::AWAY,
+            told: NOBODY,
             left,
             misjudged: false,
         }
