@@ -68,6 +68,21 @@ impl Incapable {
         Self { why }
     }
 
+    /// That the pod of that container gave a restore up: it removed the request by which it would carry
+    /// the restore out, and so has nothing to do while the maintenance lasts.
+    pub(crate) fn without_request(container: impl Display) -> Self {
+        Self {
+            why: format!("{container} gave the restore up"),
+        }
+    }
+
+    /// That the cluster has no pod of that name.
+    pub(crate) fn absent(container: impl Display) -> Self {
+        Self {
+            why: format!("{container} is absent"),
+        }
+    }
+
     /// What it rests on: a sentence without its full stop.
     pub(crate) fn why(&self) -> &str {
         &self.why

@@ -2,9 +2,13 @@
 //! the pods go on with the data that they have.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::cluster::beside::{Access, VOLUME, beside};
+use crate::cluster::certainty::Incapable;
 use crate::cluster::members::Members;
+use crate::cluster::record_file;
 use crate::cluster::record_write::{Change, RecordWriter};
 use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
@@ -17,11 +21,29 @@ const REQUEST: &str = ".restore";
 /// Looks for the marks of that pod's script in its volume (`restore.sh`). While the data directory holds
 /// what was unpacked, the old data are beside it; `.voodu-clone` says that they went first.
 const OLD_DATA_ARE_THERE: &str = "\
-cd \"$1\" && [ ! -e .voodu-clone ] && {
-  [ -e .voodu-before-restore/PG_VERSION ] || {
-    [ -e pgdata/PG_VERSION ] && { [ ! -e .voodu-unpacked-complete ] || [ -d .voodu-unpacked ]; }
-  }
-}";
+cd \"$1\" || exit 2
+[ ! -e .voodu-clone ] || exit 1
+[ -e .voodu-before-restore/PG_VERSION ] || {
+  [ -e pgdata/PG_VERSION ] && { [ ! -e .voodu-unpacked-complete ] || [ -d .voodu-unpacked ]; }
+} || exit 3";
+const REMOVED: i32 = 1;
+const NEVER_THERE: i32 = 3;
+
+/// Whether the request of a maintenance is there. It is written before the record, and the restored pod
+/// removes it when it gives up; what cannot be read may be one.
+pub(crate) fn is_requested(backups_dir: &Path, record: &TopologyRecord) -> bool {
+    let request = record_file::open(&backups_dir.join(REQUEST));
+    let is_there = match request.and_then(record_file::text) {
+        Ok(text) => {
+            let epoch = format!("epoch={}", record.epoch);
+            text.lines().any(|line| line == epoch)
+        }
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    // A pod that is done removes it too, after the record of that.
+    let is_over = || record_file::read(backups_dir).ok().flatten().as_ref() != Some(record);
+    is_there || is_over()
+}
 
 /// A restore that the pods were asked for.
 #[derive(Clone, Copy)]
@@ -99,21 +121,33 @@ impl Maintenance<'_> {
             )
         };
         let gone = |why: &str| {
-            Err(Refusal::new(
-                format!("pod {pod} {why}, so the restore cannot be taken back"),
+            let container = self.members.container(pod);
+            let next = if is_requested(self.writer.backups_dir, self.record) {
+                format!("wait until it is over, which docker logs {container} shows")
+            } else {
+                let proof = Incapable::without_request(container);
                 format!(
-                    "wait until it is over, which docker logs {} shows; a forced vd pg:promote {reference} of a standby goes on with that one's data",
-                    self.members.container(pod)
-                ),
-            ))
+                    "{}; restore another backup, or go on with a standby's data: {}",
+                    proof.why(),
+                    proof.forced(reference, "<ordinal>")
+                )
+            };
+            let reason = format!("pod {pod} {why}, so the restore cannot be taken back");
+            Err(Refusal::new(reason, next))
         };
         let look = ["sh", "-c", OLD_DATA_ARE_THERE, "sh", VOLUME];
         let Some(look) = beside(docker, cluster, pod, Access::Read, &look).map_err(unseen)? else {
             return gone("has no volume any more");
         };
         let output = docker.capture(&look).map_err(unseen)?;
-        if output.code == 1 && output.stderr.is_empty() {
-            return gone("has already removed its old data to make room for the backup");
+        match output.code {
+            REMOVED if output.stderr.is_empty() => {
+                return gone("has already removed its old data to make room for the backup");
+            }
+            NEVER_THERE if output.stderr.is_empty() => {
+                return gone("holds no data from before the restore");
+            }
+            _ => {}
         }
         output.succeeded(&look).map(drop).map_err(unseen)
     }
@@ -144,15 +178,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_request_is_missing_when_nobody_carries_it_out() {
+        let backups = tempfile::tempdir().unwrap();
+        let text =
+            "cluster=0123456789abcdef0123456789abcdef\nepoch=8\nprimary=0\nstate=maintenance\n";
+        let record: TopologyRecord = text.parse().unwrap();
+        let asked = |request: &str| {
+            fs::write(backups.path().join(REQUEST), request).unwrap();
+            is_requested(backups.path(), &record)
+        };
+        fs::write(backups.path().join(".topology"), text).unwrap();
+        assert!(!is_requested(backups.path(), &record));
+        assert!(!asked("cluster=x\nepoch=7\n"));
+        assert!(asked("cluster=x\nepoch=8\n"));
+        // The pod was done meanwhile.
+        fs::write(
+            backups.path().join(".topology"),
+            record.steady().to_string(),
+        )
+        .unwrap();
+        fs::remove_file(backups.path().join(REQUEST)).unwrap();
+        assert!(is_requested(backups.path(), &record));
+        // Whatever that is.
+        fs::write(backups.path().join(".topology"), text).unwrap();
+        fs::create_dir(backups.path().join(REQUEST)).unwrap();
+        assert!(is_requested(backups.path(), &record));
+    }
+
     /// A volume with those files, and whether the old data are there.
     #[test]
     fn the_old_data_are_where_a_swap_left_them() {
         let marks = ".voodu-unpacked-complete";
-        for (files, there) in [
-            (vec!["pgdata/PG_VERSION"], true),
+        for (files, code) in [
+            (vec!["pgdata/PG_VERSION"], 0),
             (
                 vec!["pgdata/PG_VERSION", ".voodu-unpacked/PG_VERSION", marks],
-                true,
+                0,
             ),
             (
                 vec![
@@ -160,7 +222,7 @@ mod tests {
                     ".voodu-unpacked/PG_VERSION",
                     marks,
                 ],
-                true,
+                0,
             ),
             (
                 vec![
@@ -168,12 +230,13 @@ mod tests {
                     ".voodu-before-restore/PG_VERSION",
                     marks,
                 ],
-                true,
+                0,
             ),
             // They went first, for want of room.
-            (vec!["pgdata/PG_VERSION", ".voodu-clone"], false),
-            (vec!["pgdata/PG_VERSION", marks], false),
-            (vec![], false),
+            (vec!["pgdata/PG_VERSION", ".voodu-clone"], REMOVED),
+            // There were none, or it is not known any more why not.
+            (vec!["pgdata/PG_VERSION", marks], NEVER_THERE),
+            (vec![], NEVER_THERE),
         ] {
             let volume = tempfile::tempdir().unwrap();
             for file in &files {
@@ -185,7 +248,7 @@ mod tests {
             let look = look
                 .args(["-c", OLD_DATA_ARE_THERE, "sh"])
                 .arg(volume.path());
-            assert_eq!(look.status().unwrap().success(), there, "{files:?}");
+            assert_eq!(look.status().unwrap().code(), Some(code), "{files:?}");
         }
     }
 }

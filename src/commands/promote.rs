@@ -10,6 +10,7 @@ use crate::cluster::handover::gate::{self, Facts, Plan, Way, Wish};
 use crate::cluster::handover::journal::Journal;
 use crate::cluster::handover::report::{OldPrimary, Report, outlook};
 use crate::cluster::lease::{Holder, Lease};
+use crate::cluster::maintenance;
 use crate::cluster::members::Members;
 use crate::cluster::publication::Publication;
 use crate::cluster::relink::Relinked;
@@ -122,6 +123,7 @@ impl Args {
             survey: &survey,
             rooms: &rooms,
             remains: &remains,
+            is_requested: is_requested(&cluster),
         };
         let wish = self.wish();
         let plan = gate::plan(facts, &wish)?;
@@ -272,4 +274,12 @@ impl Args {
             only_there: Divergence::of(members, old, self.replica),
         }
     }
+}
+
+/// Whether the pods are asked for the restore of the maintenance in the record.
+fn is_requested(cluster: &Cluster) -> bool {
+    let dir = cluster.deployed.backups_dir();
+    let record = cluster.record.as_ref();
+    dir.zip(record)
+        .is_some_and(|(dir, record)| maintenance::is_requested(dir, record))
 }

@@ -81,7 +81,7 @@ copy() {
 await_pods() {
   local next=$((SECONDS + 10)) text
   until text=$(cat "$BACKUPS/.topology" 2>/dev/null) && [[ $text == *"state=steady"* ]] && [[ $text != *"epoch=$EPOCH"$'\n'* ]]; do
-    ! failed_for_good || give_up "there are no data to go back to, so postgres stays stopped: restore another backup, or go on with the data of a standby (vd pg:promote)"
+    ! failed_for_good || give_up "there are no data to go back to, so postgres stays stopped: restore another backup, or go on with the data of a standby (vd pg:promote $CLUSTER --replica <ordinal> --force)"
     pause 0.2
     if [ "$SECONDS" -ge "$next" ]; then
       say "[${SECONDS}s] pod $PRIMARY replaces its data (docker logs ${CLUSTER/\//-}.$PRIMARY)"

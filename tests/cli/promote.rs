@@ -190,12 +190,15 @@ fn a_record_that_is_elsewhere_or_busy_is_refused() {
         "vd pg:promote clowk-lp/db --replica 2",
     );
     busy.next_record("primary=0\nstate=maintenance\n");
+    let request = busy.backups("clowk-lp", "db").join(".restore");
+    fs::write(&request, "epoch=9\n").unwrap();
     refused(
         &busy,
         &["--force"],
         "clowk-lp/db: postgres is stopped on all pods",
-        "",
+        "wait until it is over",
     );
+    fs::remove_file(request).unwrap();
     fs::remove_file(busy.record_path("clowk-lp", "db")).unwrap();
     let none = busy.refused(&PROMOTE, "clowk-lp/db: no record says who is primary yet");
     assert!(none.contains("docker logs"), "{none}");
@@ -520,6 +523,31 @@ fn what_a_pod_was_told_of_a_record_that_failed_is_taken_back() {
     world.refused(&force, "the topology record cannot be locked with");
     assert!(told().contains("primary=1\n"), "{}", told());
     assert!(told().ends_with(&maintenance), "{}", told());
+}
+
+/// The restore failed, and there were no data to go back to: the pod's container runs, and postgres does
+/// not.
+#[test]
+fn a_standby_goes_on_when_the_restored_pod_gave_up() {
+    let world = world(3);
+    world.next_record("primary=0\nstate=maintenance\n");
+    fs::remove_file(world.bin().join("says-clowk-lp-db.0")).unwrap();
+    world.prepare("remains-clowk-lp-db.0", "");
+    refused(
+        &world,
+        &[],
+        "clowk-lp/db: postgres is stopped on all pods for a restore; clowk-lp-db.0 gave the restore up",
+        "vd pg:promote clowk-lp/db --replica 1 --force",
+    );
+    let answer = world.answer(&[&PROMOTE[..], &["--force"]].concat());
+    let message = answer.data()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.starts_with("pod 1 is the primary of clowk-lp/db"),
+        "{message}"
+    );
+    assert!(world.record_text().contains("primary=1\nstate=steady\n"));
+    let calls = world.docker_calls();
+    assert!(calls.contains("stop --time 3 clowk-lp-db.0\n"), "{calls}");
 }
 
 #[test]

@@ -74,6 +74,10 @@ fn no_rule_is_idle() {
         ..NONE
     };
     finds(rules, 2, budget, Violation::NoWriter);
+    nor_is_one_of_a_restore(today);
+}
+
+fn nor_is_one_of_a_restore(today: Rules) {
     let rules = Rules {
         undoes_restores: false,
         ..today

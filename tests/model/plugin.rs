@@ -193,16 +193,18 @@ fn succeed(steps: &mut Steps<'_>, view: Record) {
     let (old, target) = (view.primary, world.plugin.saw_writer);
     let told = world.pod(old).copy;
     by(steps, "succeed", target, |next| {
-        let to = match told.epoch == view.epoch + 2 && told.primary == target {
-            true => told,
-            false => next.succeeded(view, target),
+        let is_told = told.epoch == view.epoch + 2 && told.primary == target;
+        let to = if is_told {
+            told
+        } else {
+            next.succeeded(view, target)
         };
         if next.ends(view, to, 2) {
             next.request = Request::None;
             let end = next.pod(target).wal;
             next.wal.give_up_beyond(end);
             next.told = NOBODY;
-        } else if told.epoch == view.epoch + 2 && next.record.exists() {
+        } else if is_told && next.record.exists() {
             next.pod_mut(old).copy = next.record;
         }
     });

@@ -23,6 +23,7 @@ pub(super) struct World {
     pub(super) survey: Survey,
     pub(super) rooms: Rooms,
     pub(super) remains: Remains,
+    pub(super) is_requested: bool,
     pub(super) wish: Wish,
 }
 
@@ -87,6 +88,7 @@ impl World {
             rooms: pods.iter().map(|pod| (pod.ordinal, room())).collect(),
             survey: Survey { pods },
             remains: Remains::new(),
+            is_requested: true,
             wish: Wish {
                 target: "1".parse().unwrap(),
                 max_lag: ByteSize(16 << 20),
@@ -161,6 +163,7 @@ impl World {
             survey: &self.survey,
             rooms: &self.rooms,
             remains: &self.remains,
+            is_requested: self.is_requested,
         };
         plan(facts, &self.wish)
     }

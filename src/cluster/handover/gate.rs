@@ -45,6 +45,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) rooms: &'a Rooms,
     /// What the volumes hold, where that was looked at.
     pub(crate) remains: &'a Remains,
+    /// Whether the request of the maintenance in the record is there.
+    pub(crate) is_requested: bool,
 }
 
 /// How the target becomes the primary.

@@ -253,14 +253,29 @@ fn a_restore_is_taken_back_as_long_as_the_old_data_are_known_to_be_there() {
     world.next_record("primary=0\nstate=maintenance\n");
     let before = world.record_text();
     let cancel = ["backups:cancel", "clowk-lp/db", "r002"];
+    let forced = "vd pg:promote clowk-lp/db --replica <ordinal> --force";
     let error = world.refused(
         &cancel,
         "pod 0 has no volume any more, so the restore cannot be",
     );
-    assert!(error.contains("a forced vd pg:promote"), "{error}");
+    assert!(
+        error.contains("clowk-lp-db.0 gave the restore up"),
+        "{error}"
+    );
+    assert!(error.ends_with(forced), "{error}");
     world.prepare("volumes", "");
+    world.prepare("clone", "3");
+    let error = world.refused(&cancel, "pod 0 holds no data from before the restore");
+    assert!(error.ends_with(forced), "{error}");
+    // While the pod is at it, nobody goes on without it.
+    let request = world.backups("clowk-lp", "db").join(".restore");
+    std::fs::write(&request, "epoch=8\n").unwrap();
     world.prepare("clone", "1");
-    world.refused(&cancel, "pod 0 has already removed its old data");
+    let error = world.refused(&cancel, "pod 0 has already removed its old data");
+    assert!(
+        error.contains("wait until it is over") && !error.contains("force"),
+        "{error}"
+    );
     world.prepare("clone", "125");
     let error = world.refused(&cancel, "the volume of pod 0 cannot be looked at");
     assert!(
