@@ -13,12 +13,14 @@ RESTORE_GIVEN_UP='' REPLAY_BY='' PEERS_ASKED='' TOOK_OVER='' NUDGE_AT=0 WAL_SEGM
 say() { printf 'voodu: %s\n' "$*" >&2; }
 
 # on_stop: docker stop sends INT or TERM, and both mean a fast shutdown here: a
-# smart one would wait for the last client.
+# smart one would wait for the last client. It runs inside a `read -t`, whose alarm can
+# leave it half way (bash 5.2), so what must not be lost comes first.
 on_stop() {
-  [ -n "$STOPPING" ] || say "stopping"
+  local before=$STOPPING
   STOPPING=1
   [ -z "$CHILD" ] || kill -INT "$CHILD" 2>/dev/null
   [ -z "$HELPER" ] || kill -TERM -- "-$HELPER" 2>/dev/null
+  [ -n "$before" ] || say "stopping"
 }
 
 on_reload() { [ -z "$CHILD" ] || kill -HUP "$CHILD" 2>/dev/null; }

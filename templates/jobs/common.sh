@@ -17,11 +17,19 @@ say() { printf '%s\n' "$*"; }
 # on_stop: docker stop, the operator's cancel. As process 1 the shell takes every
 # other process of the job with it.
 on_stop() {
-  trap '' INT TERM
+  hold_signals
   say "cancelled after ${SECONDS}s"
   leave 143
 }
 trap on_stop INT TERM
+
+# hold_signals: for a handler that is to come to its end. It runs inside the `read -t` that
+# was interrupted, whose alarm would otherwise leave it half way (bash 5.2); another one
+# that ends takes the alarm with it.
+hold_signals() {
+  trap '' INT TERM
+  pause 0.01
+}
 
 # leave CODE: the space comes back at once, and the server hears that nobody
 # waits for an answer any more.

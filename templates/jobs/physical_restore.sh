@@ -32,7 +32,7 @@ were_asked() {
 }
 
 on_cancel() {
-  trap '' INT TERM
+  hold_signals
   if [ -n "$STARTED" ] || were_asked; then
     say "stopped watching after ${SECONDS}s: the pods have the backup and go on"
     UNFINISHED=()

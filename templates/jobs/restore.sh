@@ -4,7 +4,7 @@
 # what would fail is known before anything is changed.
 
 FILE='' NAME='' CHECKSUM='' EXPECTED='' URL_FILE='' TRUSTED='' ID='' CLUSTER='' CONTAINER='' POD='' USERNAME='' DATABASE='' PORT=''
-PASSWORD_FILE='' IGNORE_SPACE='' INPUT='' BYTES='' BLOCKERS='' CODE='' RESTORING='' RESTORED=''
+PASSWORD_FILE='' IGNORE_SPACE='' INPUT='' BYTES='' BLOCKERS='' CODE='' RESTORING='' RESTORED='' XID=''
 
 for argument; do
   value=${argument#*=}
@@ -31,21 +31,26 @@ done
 # The seconds that other sessions may hold the trial and the restore up.
 TRIAL_PATIENCE=10 PATIENCE=30
 
+NOT_KNOWN="whether the restore was committed is not known: look at what database $DATABASE holds"
+
 # refuse SENTENCE: nothing was changed.
 refuse() { fail "$*; the database is as it was"; }
 
 # on_cancel: the server rolls back when its client is gone, unless the restore had
 # just come to its end.
 on_cancel() {
-  trap '' INT TERM
+  local fate=aborted
+  hold_signals
   if [ -n "$RESTORING" ]; then
     kill -TERM "${CHILDREN[@]}" 2>/dev/null
-    finish && RESTORED=1
+    if finish; then RESTORED=1; else fate=$(outcome 5); fi
   fi
-  if [ -n "$RESTORED" ]; then
+  if [ -n "$RESTORED" ] || [ "$fate" = committed ]; then
     say "cancelled after ${SECONDS}s, when the restore was complete; only the statistics are missing: run ANALYZE"
-  else
+  elif [ "$fate" = aborted ]; then
     say "cancelled after ${SECONDS}s; the database is as it was"
+  else
+    say "cancelled after ${SECONDS}s; $NOT_KNOWN"
   fi
   leave 143
 }
@@ -279,6 +284,38 @@ SQL
 
 # --- Running -------------------------------------------------------------------
 
+# note_transaction: leaves the number of the restore's transaction in XID, as soon as it
+# has one. The reply to a COMMIT can be lost, and the server knows by this number how it
+# ended (postgres manual, "System Information Functions": txid_status).
+note_transaction() {
+  [ -n "$RESTORING" ] && [ -z "$XID" ] || return 0
+  XID=$(sql 2>/dev/null <<'SQL'
+SELECT CASE WHEN number > next THEN number - 4294967296 ELSE number END
+  FROM (SELECT txid_snapshot_xmax(txid_current_snapshot()) AS next) AS newest,
+       LATERAL (SELECT next / 4294967296 * 4294967296 + backend_xid::text::bigint AS number FROM pg_stat_activity
+                 WHERE application_name = 'voodu-postgres-restore' AND backend_xid IS NOT NULL LIMIT 1) AS mine
+SQL
+  )
+}
+
+# outcome SECONDS: how the restore's transaction ended: committed, aborted or unknown. A
+# server that restarts is waited for. A client that is gone does not end a commit that
+# waits for a synchronous standby.
+outcome() {
+  local answer='' deadline=$((SECONDS + $1))
+  while [ -n "$XID" ] && [ "$SECONDS" -lt "$deadline" ]; do
+    answer=$(sql <<<"SELECT txid_status($XID)" 2>/dev/null)
+    case $answer in
+      committed | aborted)
+        printf '%s' "$answer"
+        return
+        ;;
+    esac
+    pause 0.2
+  done
+  printf unknown
+}
+
 # watch WHAT [PATIENCE]: waits for what was started, with a line every ten
 # seconds, and ends it when other sessions hold it up for longer than PATIENCE.
 # Leaves its exit code in CODE, and in BLOCKERS who held it up.
@@ -287,6 +324,7 @@ watch() {
   BLOCKERS=''
   while kill -0 "$child" 2>/dev/null; do
     pause 0.03
+    note_transaction
     if [ -n "${2:-}" ] && [ "$SECONDS" -ge "$look" ]; then
       who=$(blockers 2>/dev/null)
       [ -n "$who" ] || since=''
@@ -375,8 +413,21 @@ restore() {
   [ "$CODE" != 0 ] || return 0
   refuse_blocked "$PATIENCE"
   error=$(grep -m 1 -E 'error: ' "$WORK/progress" | sed 's/^.*error: *//')
+  if ! was_refused "$error"; then
+    case $(outcome 60) in
+      committed)
+        say "the connection ended before the server's reply; it had committed the restore"
+        return 0
+        ;;
+      aborted) ;;
+      *) fail "pg_restore exited $CODE: ${error:-$(last_line "$WORK/progress")}; $NOT_KNOWN" ;;
+    esac
+  fi
   refuse "pg_restore exited $CODE: ${error:-$(last_line "$WORK/progress")}"
 }
+
+# was_refused ERROR: whether the server said no, or was never reached.
+was_refused() { [[ $1 == *ERROR:* || $1 == *'connection to server at'* ]]; }
 
 # restored: the statistics are no part of a dump.
 restored() {

@@ -14,6 +14,7 @@ mod heartbeat;
 mod jobs;
 mod limits;
 mod lost_record;
+mod lost_reply;
 mod passfile;
 mod protocol;
 mod record;
