@@ -11,6 +11,7 @@ mod inits;
 mod known;
 mod mounts;
 mod on_probe;
+mod option_mounts;
 mod passthrough;
 mod ports;
 mod probes;
@@ -19,6 +20,7 @@ mod secrets;
 mod shape;
 mod statefulset;
 mod templates;
+mod volume;
 
 use std::path::PathBuf;
 

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::expand::assets;
 use crate::expand::blocks::labelled;
 use crate::expand::checks::{docker_name, mount_path};
+use crate::expand::option_mounts::destinations;
 use crate::expand::shape::{ANYTHING, Field, Shape, block, texts};
+use crate::expand::volume::{Volume, normalised};
 use crate::model::excerpt::excerpt;
 use crate::model::field;
 use crate::model::refusal::{Refusal, Result};
@@ -48,6 +50,7 @@ impl Mounts {
         let mut taken = Vec::new();
         let theirs = operators_volumes(operators, &mut taken)?;
         let claims = claims(operators, &mut taken)?;
+        check_options(operators, &mut taken)?;
         let mut volumes = Vec::new();
         for (destination, ours) in our_volumes(cluster, backups_root) {
             let replaced = theirs
@@ -100,73 +103,6 @@ fn is_ours(destination: &str) -> bool {
     destination == BACKUPS || assets::FILES.iter().any(|(_, path)| *path == destination)
 }
 
-/// `source:destination[:options]`, or a bare destination for a volume without a name.
-struct Volume {
-    text: String,
-    source: String,
-    /// Without doubled or trailing slashes and dots.
-    destination: String,
-}
-
-impl Volume {
-    fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<_> = text.split(':').collect();
-        let (source, destination, options) = match parts[..] {
-            [destination] => ("", destination, ""),
-            [source, destination] if is_source(source) => (source, destination, ""),
-            [source, destination, options] if is_source(source) => (source, destination, options),
-            _ => return None,
-        };
-        let options_known = options.is_empty() || options.split(',').all(is_option);
-        if mount_path(destination).is_err() || !options_known || text.contains('\0') {
-            return None;
-        }
-        Some(Self {
-            text: text.to_owned(),
-            source: source.to_owned(),
-            destination: normalised(destination),
-        })
-    }
-}
-
-fn is_source(source: &str) -> bool {
-    source.starts_with('/') || source.starts_with("${asset.") || docker_name(source).is_ok()
-}
-
-fn is_option(option: &str) -> bool {
-    const OPTIONS: &[&str] = &[
-        "ro",
-        "rw",
-        "z",
-        "Z",
-        "nocopy",
-        "shared",
-        "slave",
-        "private",
-        "rshared",
-        "rslave",
-        "rprivate",
-        "consistent",
-        "cached",
-        "delegated",
-    ];
-    OPTIONS.contains(&option)
-}
-
-fn normalised(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
 fn operators_volumes(block: &Map<String, Value>, taken: &mut Vec<String>) -> Result<Vec<Volume>> {
     let Some(value) = field::present(block, "volumes") else {
         return Ok(Vec::new());
@@ -184,6 +120,27 @@ fn operators_volumes(block: &Map<String, Value>, taken: &mut Vec<String>) -> Res
         volumes.push(volume);
     }
     Ok(volumes)
+}
+
+/// What `docker_options` mount gets no place of ours either.
+fn check_options(operators: &Map<String, Value>, taken: &mut Vec<String>) -> Result<()> {
+    let Some(value) = field::present(operators, "docker_options") else {
+        return Ok(());
+    };
+    for (index, path) in destinations(&texts("docker_options", value, ANYTHING)?) {
+        let name = format!("docker_options[{index}]");
+        let destination = normalised(&path);
+        if path.starts_with('/') && is_ours(&destination) {
+            return Err(Refusal::new(
+                format!("{name}: the plugin mounts something of its own there"),
+                "to replace what lies there, use volumes; otherwise mount it at another path",
+            ));
+        }
+        if path.starts_with('/') {
+            take(&name, &destination, taken)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a path that is taken, or that lies on the data.

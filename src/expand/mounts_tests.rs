@@ -166,3 +166,40 @@ fn what_docker_or_the_data_cannot_bear_is_refused() {
         );
     }
 }
+
+#[test]
+fn docker_options_mount_nothing_over_ours_either() {
+    for (options, why) in [
+        (
+            json!(["-v", "/srv/inits:/docker-entrypoint-initdb.d:ro"]),
+            "docker_options[0]: \"/docker-entrypoint-initdb.d\" would lie over",
+        ),
+        (
+            json!([
+                "--shm-size=1g",
+                "--mount",
+                "type=bind,source=/srv,target=/var/lib/postgresql"
+            ]),
+            "docker_options[1]: \"/var/lib/postgresql\" would lie over",
+        ),
+        (
+            json!(["--tmpfs=/var/lib/postgresql/data/pgdata"]),
+            "docker_options[0]: /var/lib/postgresql/data is each pod's own data",
+        ),
+        (
+            json!(["-v/srv:/backups"]),
+            "docker_options[0]: the plugin mounts something of its own there",
+        ),
+        (
+            json!(["-v", "/srv:/twice", "-v", "/opt:/twice"]),
+            "docker_options[2]: something else is already mounted at \"/twice\"",
+        ),
+    ] {
+        let refusal = merge(&json!({"docker_options": options})).err().unwrap();
+        assert!(refusal.to_string().starts_with(why), "{refusal}");
+    }
+    let file = "/srv/10-roles.sql:/docker-entrypoint-initdb.d/10-roles.sql:ro";
+    merge(&json!({"docker_options": ["-v", file, "--mount=type=tmpfs,dst=/scratch"]})).unwrap();
+    let both = json!({"volumes": ["/srv:/twice"], "docker_options": ["-v", "/opt:/twice"]});
+    merge(&both).err().unwrap();
+}
