@@ -239,7 +239,6 @@ fn third(part: usize) -> Vec<Step> {
 }
 
 #[test]
-#[ignore = "a third of every pair of commands, minutes: make faults"]
 fn a_third_of_all_pairs_of_commands_on_17() {
     if let Some(mut subject) = Subject::new(17, 2) {
         subject.walk(&third(0));
@@ -247,7 +246,6 @@ fn a_third_of_all_pairs_of_commands_on_17() {
 }
 
 #[test]
-#[ignore = "the other part of that third, minutes: make faults"]
 fn the_other_part_of_that_third_on_15() {
     if let Some(mut subject) = Subject::new(15, 2) {
         subject.walk(&third(1));
