@@ -16,7 +16,7 @@ use crate::cluster::publication::Publication;
 use crate::cluster::relink::Relinked;
 use crate::cluster::remains::{self, Remains};
 use crate::cluster::room;
-use crate::cluster::survey::Survey;
+use crate::cluster::survey::{PodReport, Survey};
 use crate::commands::args::ReplyArgs;
 use crate::context::{Caller, Context};
 use crate::controller::Controller;
@@ -158,15 +158,18 @@ impl Args {
         Reply::dispatch_under(lease, report.text(), actions)
     }
 
-    /// What the volumes hold: asked where force is given and no server can tell.
+    /// What the volumes hold: asked where force is given and no primary sends the pod what it lacks.
     fn remains(&self, members: Members<'_>, survey: &Survey) -> Remains {
         let record = members.cluster.record.as_ref();
-        let answers = |pod| survey.pod(pod).is_some_and(|pod| pod.server.is_ok());
-        let is_silent = match record.map(|record| (&record.state, record.primary)) {
-            None | Some((State::Maintenance, _)) => true,
-            Some((_, primary)) => !answers(primary) && !answers(self.replica),
+        let sends = |pod| {
+            let server = survey.pod(pod).and_then(PodReport::server);
+            server.is_some_and(|server| server.follower(self.replica).is_some())
         };
-        if self.risk.force && is_silent {
+        let is_given_up = match record.map(|record| (&record.state, record.primary)) {
+            None | Some((State::Maintenance, _)) => true,
+            Some((_, primary)) => !sends(primary),
+        };
+        if self.risk.force && is_given_up {
             remains::look(members)
         } else {
             Remains::new()

@@ -434,6 +434,33 @@ fn a_standby_that_has_more_is_not_passed_over() {
     );
 }
 
+/// A stopped pod cannot say what it has, and its volume can.
+#[test]
+fn nor_is_one_that_does_not_run() {
+    let world = world(3);
+    world.becomes(0, "exited");
+    world.becomes(2, "exited");
+    world.prepare("remains-clowk-lp-db.2", "standby 1 0/5000248");
+    refused(
+        &world,
+        &["--force"],
+        "the volume of pod clowk-lp-db.2 holds 256 B more WAL than pod 1 has",
+        "start it (docker start clowk-lp-db.2), and promote that one instead; or add --allow-lag",
+    );
+    world.prepare("remains-clowk-lp-db.2", "garbage");
+    let dry = [&PROMOTE[..], &["--force", "--dry-run"]].concat();
+    let data = world.answer(&dry).data();
+    let message = data["message"].as_str().unwrap();
+    assert!(
+        message.contains("whether it has more than pod 1 is not known (\"garbage\" was printed)"),
+        "{message}"
+    );
+    assert!(
+        !message.contains("it follows at its next boot"),
+        "{message}"
+    );
+}
+
 /// The primary is well when the handover begins, and cannot carry it out.
 #[test]
 fn nor_is_it_in_the_middle_of_a_handover() {

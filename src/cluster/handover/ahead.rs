@@ -34,7 +34,8 @@ impl Facts<'_> {
         race.check(standby.server, |ahead| match obstacle {
             Obstacle::Certain(proof) => format!(": {}", proof.forced(self.cluster, ahead)),
             Obstacle::Unknown { .. } => " instead".to_owned(),
-        })
+        })?;
+        self.check_stopped(primary, standby.server, wish)
     }
 
     /// The same for a handover that was begun before and is to be forced now. One that goes on by
@@ -85,7 +86,8 @@ impl Facts<'_> {
                 "{name} has more than pod {target}, and can follow it once that is given up: vd pg:rejoin {cluster} --replica {ordinal}"
             )
         };
-        self.survey.pods.iter().filter(more).map(note).collect()
+        let up = self.survey.pods.iter().filter(more).map(note);
+        up.chain(self.fuller_stopped(least, wish)).collect()
     }
 }
 
@@ -179,7 +181,7 @@ impl<'a> Race<'a> {
 
 /// Why it is not known how far a pod is that docker runs. One that is stopped, that docker starts again
 /// and again, like an old primary behind its split-brain guard, or that lost its container is a part of the
-/// outage: it is named beside the plan.
+/// outage: its volume is looked at (`stopped.rs`).
 fn unknown(pod: &PodReport) -> Option<Refusal> {
     let silence = pod.server.as_ref().err()?;
     match &pod.state {

@@ -246,5 +246,5 @@ fn the_others_are_named_when_they_are_not_well() {
     // A forced one does not know of the primary's connections.
     let exited = || Container::Stopped("exited".to_owned());
     let silent = World::new().force().is(0, exited()).is(2, exited());
-    assert!(notes(silent).starts_with("s-db.2 is exited; it follows at its next boot"));
+    assert!(notes(silent).starts_with("s-db.2 is exited, and whether it has more"));
 }

@@ -22,6 +22,7 @@ pub(crate) mod report;
 mod restoring;
 mod scripts;
 mod standing;
+mod stopped;
 mod take_over;
 mod volumes;
 mod watch;

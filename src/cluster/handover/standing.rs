@@ -156,10 +156,18 @@ impl<'a> Facts<'a> {
             return Vec::new();
         };
         let primary = self.primary(record.primary).ok();
+        let hands_over = primary.is_some_and(|server| server.follower(wish.target).is_some());
         let others = self.survey.pods.iter();
         let others =
             others.filter(|pod| pod.ordinal != record.primary && pod.ordinal != wish.target);
-        others.filter_map(|pod| note(pod, primary, wish)).collect()
+        others
+            .filter_map(|pod| match pod.server {
+                Err(Silence::NotRunning) if !hands_over && pod.state != Container::Paused => {
+                    self.note_of_stopped(pod, wish)
+                }
+                _ => note(pod, primary, wish),
+            })
+            .collect()
     }
 }
 

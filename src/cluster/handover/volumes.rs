@@ -106,7 +106,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-fn more(data: &Data, own: &Data) -> String {
+pub(super) fn more(data: &Data, own: &Data) -> String {
     if data.timeline == own.timeline {
         format!("{} more WAL", ByteSize(data.end.bytes_since(own.end)))
     } else {
