@@ -136,12 +136,20 @@ impl<'a> Condition<'a> {
             return None;
         };
         let Some(stopped_at) = stopped_at else {
-            return Some(format!("pod {} to stop", record.primary));
+            let primary = self.survey.pod(record.primary);
+            let down = primary.and_then(PodReport::started_by);
+            return Some(match down {
+                None => format!("pod {} to stop", record.primary),
+                Some(down) => format!("pod {}, and {down}", record.primary),
+            });
         };
         let server = self.survey.pod(*target).and_then(PodReport::server);
         let replayed = server.and_then(|server| server.replayed);
         Some(match (replayed, stopped_at.parse().ok()) {
-            (None, _) => format!("pod {target}, which does not answer"),
+            (None, _) => match self.survey.pod(*target).and_then(PodReport::started_by) {
+                None => format!("pod {target}, which does not answer"),
+                Some(down) => format!("pod {target}, and {down}"),
+            },
             (Some(replayed), Some(stop)) if replayed > stop => format!("pod {target} to take over"),
             (Some(replayed), _) => {
                 format!("pod {target} to replay past {stopped_at}; it is at {replayed}")

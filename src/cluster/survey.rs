@@ -116,6 +116,20 @@ impl PodReport {
     }
 }
 
+impl PodReport {
+    /// That its container does not run, and the command that changes it.
+    pub(crate) fn started_by(&self) -> Option<String> {
+        let (name, state) = (&self.container, &self.state);
+        match state {
+            State::Paused => Some(format!("{name} is paused (docker unpause {name})")),
+            State::Stopped(word) if word != "restarting" => {
+                Some(format!("{name} is {state} (docker start {name})"))
+            }
+            State::Running | State::Absent | State::Stopped(_) => None,
+        }
+    }
+}
+
 /// What a session answered: the role, and whatever else was asked.
 type Answer = Result<(Server, Map<String, Value>), Silence>;
 

@@ -412,6 +412,45 @@ fn an_old_primary_that_cannot_be_stopped_stays_the_primary() {
     );
 }
 
+/// The record cannot be written any more when its container was stopped.
+#[test]
+fn an_old_primary_that_was_stopped_for_nothing_is_started_again_or_named() {
+    for (record, became, state) in [
+        (
+            "primary=0\nstate=steady\n",
+            "clowk-lp-db.0 was stopped for it and is started again",
+            "running",
+        ),
+        (
+            "primary=0\nstate=handover\ntarget=1\n",
+            "clowk-lp-db.0 was stopped for it (docker start clowk-lp-db.0 starts it)",
+            "exited",
+        ),
+    ] {
+        let world = world(2);
+        world.becomes(0, "restarting");
+        let path = world.record_path("clowk-lp", "db");
+        let spoil = || {
+            world.next_record(record);
+            let lock = path.with_file_name(".topology.lock");
+            fs::remove_file(&lock).unwrap();
+            fs::create_dir(&lock).unwrap();
+        };
+        let force = [&PROMOTE[..], &["--force"]].concat();
+        let error = world.at("stop --time 3", spoil, || world.answer(&force).error());
+        assert!(
+            error.starts_with("the topology record cannot be locked with")
+                && error.contains(became),
+            "{error}"
+        );
+        let pods = fs::read_to_string(world.bin().join("pods")).unwrap();
+        assert!(
+            pods.contains(&format!("clowk-lp-db.0\t{state}\t0")),
+            "{pods}"
+        );
+    }
+}
+
 #[test]
 fn a_standby_that_has_more_is_not_passed_over() {
     let world = world(3);

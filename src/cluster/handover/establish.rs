@@ -1,6 +1,7 @@
 //! A record by an operator's word, where there is none that the pods can act on.
 
 use crate::cluster::handover::Handover;
+use crate::cluster::handover::fence::Fenced;
 use crate::cluster::record_write::Change;
 use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
@@ -10,6 +11,12 @@ use crate::model::topology_record::TopologyRecord;
 impl Handover<'_> {
     /// No record can be acted on, and no pod writes.
     pub(super) fn establish(&self) -> anyhow::Result<()> {
+        let mut fenced = Fenced::default();
+        let done = self.establish_where_nobody_writes(&mut fenced);
+        done.map_err(|error| self.unfence(&fenced, error))
+    }
+
+    fn establish_where_nobody_writes(&self, fenced: &mut Fenced) -> anyhow::Result<()> {
         let (cluster, target) = (self.members.cluster, self.wish.target);
         let container = self.members.container(target);
         let others = Ordinal::all(cluster.deployed.replicas).filter(|pod| *pod != target);
@@ -37,7 +44,7 @@ impl Handover<'_> {
         };
         for (pod, copy) in &others {
             if names_itself(*pod, copy) {
-                self.fence(*pod)?;
+                self.fence(*pod, fenced)?;
             }
         }
         let copies = others

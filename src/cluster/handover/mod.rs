@@ -30,6 +30,7 @@ mod watch;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::cluster::handover::fence::Fenced;
 use crate::cluster::handover::gate::{Plan, Way, Wish};
 use crate::cluster::handover::journal::Journal;
 use crate::cluster::maintenance::Maintenance;
@@ -159,7 +160,9 @@ impl Handover<'_> {
         if primary == target {
             maintenance.take_back()?;
         } else {
-            self.fence(primary)?;
+            let mut fenced = Fenced::default();
+            let stopped = self.fence(primary, &mut fenced);
+            stopped.map_err(|error| self.unfence(&fenced, error))?;
             let mut told = Vec::new();
             let done = maintenance.succeed(target, self.highest_timeline(), |next| {
                 told.push((primary, self.copy_of_record(primary).ok().flatten()));
@@ -168,7 +171,7 @@ impl Handover<'_> {
             if done.is_err() {
                 self.untell(&told);
             }
-            done?;
+            done.map_err(|error| self.unfence(&fenced, error))?;
         }
         self.journal.note(format!(
             "the restore was taken back; recorded that pod {target} is the primary"

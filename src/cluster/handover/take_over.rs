@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cluster::handover::ahead::Race;
+use crate::cluster::handover::fence::Fenced;
 use crate::cluster::handover::{Handover, refuse};
 use crate::cluster::record_write::Change;
 use crate::cluster::survey::Survey;
@@ -25,18 +26,23 @@ impl Handover<'_> {
     /// its role back and that this commits exclude each other.
     pub(super) fn take_over(&self, begun: &TopologyRecord) -> anyhow::Result<()> {
         let old = begun.primary;
-        let mut announced = false;
-        let done = self.commit_in_place_of(old, &mut announced);
+        let (mut announced, mut fenced) = (false, Fenced::default());
+        let done = self.commit_in_place_of(old, &mut announced, &mut fenced);
         // Without a record the old primary waits for one, by what it was told.
         if let (Err(_), true, Some(record)) = (&done, announced, self.record()) {
             self.inform(old, &record);
         }
-        done
+        done.map_err(|error| self.unfence(&fenced, error))
     }
 
-    fn commit_in_place_of(&self, old: Ordinal, announced: &mut bool) -> anyhow::Result<()> {
+    fn commit_in_place_of(
+        &self,
+        old: Ordinal,
+        announced: &mut bool,
+        fenced: &mut Fenced,
+    ) -> anyhow::Result<()> {
         for _ in 0..3 {
-            if let Err(error) = self.fence(old) {
+            if let Err(error) = self.fence(old, fenced) {
                 self.call_off()?;
                 return Err(error);
             }

@@ -1,7 +1,9 @@
-//! The pods' scripts, and a record of a time that has not come.
+//! The pods' scripts, what a handover waits for, and a record of a time that has not come.
 
-use super::fixture::{case, record, server, standby, with};
+use super::fixture::{case, cluster, healthy, record, server, standby, with};
 use crate::cluster::pulse::Pulse;
+use crate::cluster::silence::Silence;
+use crate::cluster::survey::{PodReport, State as PodState};
 use serde_json::json;
 use std::time::Duration;
 
@@ -74,4 +76,32 @@ fn a_record_from_the_future_is_not_in_passing() {
         },
         &["the cluster has been in maintenance for an unknown time"],
     );
+}
+
+#[test]
+fn a_pod_that_a_handover_waits_for_is_started_by_a_command() {
+    let directory = tempfile::tempdir().unwrap();
+    for (state, pod, word, expected) in [
+        (
+            "handover\ntarget=1",
+            0,
+            "exited",
+            "pod 0, and s-db.0 is exited (docker start s-db.0)",
+        ),
+        ("handover\ntarget=1", 0, "restarting", "pod 0 to stop"),
+        (
+            "handover\ntarget=1\nstopped_at=0/5000000",
+            1,
+            "exited",
+            "pod 1, and s-db.1 is exited (docker start s-db.1)",
+        ),
+    ] {
+        let record = record(state);
+        let cluster = cluster(directory.path(), &record, &json!({}));
+        let mut condition = healthy(&cluster);
+        let stopped = PodState::Stopped(word.to_owned());
+        condition.survey.pods[pod] =
+            PodReport::silent(&pod.to_string(), stopped, Silence::NotRunning);
+        assert_eq!(condition.handover_waits_for().unwrap(), expected);
+    }
 }
