@@ -185,7 +185,8 @@ fn prospects(survey: &Survey) -> BTreeMap<Ordinal, Prospects> {
 }
 
 impl RecordSeen {
-    fn of(cluster: &Cluster) -> Self {
+    /// What lies where a cluster's record belongs.
+    pub(crate) fn of(cluster: &Cluster) -> Self {
         match &cluster.deployed.backups {
             _ if cluster.record.is_some() => Self::Ours,
             _ if cluster.unreadable.is_some() => Self::Unreadable,

@@ -1,8 +1,10 @@
 //! `promote`: another pod becomes the primary.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::Cluster;
+use crate::cluster::condition::RecordSeen;
 use crate::cluster::divergence::Divergence;
 use crate::cluster::handover::Handover;
 use crate::cluster::handover::after::Followers;
@@ -13,6 +15,7 @@ use crate::cluster::lease::{Holder, Lease};
 use crate::cluster::maintenance;
 use crate::cluster::members::Members;
 use crate::cluster::publication::Publication;
+use crate::cluster::record_file;
 use crate::cluster::relink::Relinked;
 use crate::cluster::remains::{self, Remains};
 use crate::cluster::room;
@@ -116,6 +119,7 @@ impl Args {
             docker,
         };
         let remains = self.remains(members, &survey);
+        let foreign = foreign(&cluster);
         let facts = Facts {
             cluster: &self.cluster,
             record: cluster.record.as_ref(),
@@ -124,6 +128,7 @@ impl Args {
             rooms: &rooms,
             remains: &remains,
             is_requested: is_requested(&cluster),
+            foreign: foreign.as_deref(),
         };
         let wish = self.wish();
         let plan = gate::plan(facts, &wish)?;
@@ -285,4 +290,10 @@ fn is_requested(cluster: &Cluster) -> bool {
     let record = cluster.record.as_ref();
     dir.zip(record)
         .is_some_and(|(dir, record)| maintenance::is_requested(dir, record))
+}
+
+/// Where another cluster's record lies in the place of this one's.
+fn foreign(cluster: &Cluster) -> Option<PathBuf> {
+    let dir = cluster.deployed.backups_dir()?;
+    (RecordSeen::of(cluster) == RecordSeen::Foreign).then(|| dir.join(record_file::NAME))
 }

@@ -555,6 +555,23 @@ fn waiting_pods_get_a_record() {
     );
 }
 
+#[test]
+fn beside_the_record_of_another_cluster_nobody_is_stopped() {
+    let world = world(2);
+    let path = world.record_path("clowk-lp", "db");
+    let other = format!(
+        "cluster={}\nepoch=3\nprimary=0\nstate=steady\n",
+        "ab".repeat(16)
+    );
+    fs::write(&path, other).unwrap();
+    world.says(0, &[standby()]);
+    world.prepare("volumes", "");
+    let reason = format!("clowk-lp/db: {} is the record of another", path.display());
+    for flags in [&[][..], &["--force"]] {
+        refused(&world, flags, &reason, "remove it");
+    }
+}
+
 /// A copy of a record that did not come into force would win over the one that does.
 #[test]
 fn what_a_pod_was_told_of_a_record_that_failed_is_taken_back() {

@@ -1,5 +1,6 @@
 //! A cluster of three to try the gate on.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -24,6 +25,7 @@ pub(super) struct World {
     pub(super) rooms: Rooms,
     pub(super) remains: Remains,
     pub(super) is_requested: bool,
+    pub(super) foreign: Option<PathBuf>,
     pub(super) wish: Wish,
 }
 
@@ -89,6 +91,7 @@ impl World {
             survey: Survey { pods },
             remains: Remains::new(),
             is_requested: true,
+            foreign: None,
             wish: Wish {
                 target: "1".parse().unwrap(),
                 max_lag: ByteSize(16 << 20),
@@ -164,6 +167,7 @@ impl World {
             rooms: &self.rooms,
             remains: &self.remains,
             is_requested: self.is_requested,
+            foreign: self.foreign.as_deref(),
         };
         plan(facts, &self.wish)
     }

@@ -1,6 +1,7 @@
 //! Whether a pod may become the primary, and by which way: from facts to a plan, without doing or
 //! asking anything.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cluster::handover::effects::Effects;
@@ -47,6 +48,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) remains: &'a Remains,
     /// Whether the request of the maintenance in the record is there.
     pub(crate) is_requested: bool,
+    /// Another cluster's record, in the place of this one's.
+    pub(crate) foreign: Option<&'a Path>,
 }
 
 /// How the target becomes the primary.
@@ -152,6 +155,15 @@ impl<'a> Facts<'a> {
     /// Only where every pod waits for a record: there, no primary runs.
     fn establish(self, wish: &Wish) -> Result<Way> {
         let cluster = self.cluster;
+        if let Some(path) = self.foreign {
+            return Err(Refusal::new(
+                format!(
+                    "{cluster}: {} is the record of another cluster",
+                    path.display()
+                ),
+                "remove it if it was copied there: the pods write their own within 10 s",
+            ));
+        }
         if !wish.force {
             return Err(Refusal::new(
                 format!("{cluster}: no record says who is primary yet"),

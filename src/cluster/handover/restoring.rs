@@ -80,6 +80,17 @@ mod tests {
         world
     }
 
+    /// No record of this cluster can be written in its place.
+    #[test]
+    fn where_another_clusters_record_lies_nobody_is_made_the_primary() {
+        let mut world = maintenance(true).force();
+        world.record = None;
+        world.foreign = Some("/b/s/db/.topology".into());
+        world.refused("/b/s/db/.topology is the record of another", "remove it");
+        world.foreign = None;
+        world.goes(&Way::Establish);
+    }
+
     #[test]
     fn a_pod_that_gave_the_restore_up_is_out_of_the_way() {
         let forced = "vd pg:promote s/db --replica 1 --force";
