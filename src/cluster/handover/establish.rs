@@ -3,9 +3,8 @@
 use crate::cluster::handover::Handover;
 use crate::cluster::handover::fence::Fenced;
 use crate::cluster::record_write::Change;
-use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
-use crate::model::refusal::Refusal;
+use crate::model::refusal::{Refusal, Result as Checked};
 use crate::model::topology_record::TopologyRecord;
 
 impl Handover<'_> {
@@ -20,8 +19,9 @@ impl Handover<'_> {
         let (cluster, target) = (self.members.cluster, self.wish.target);
         let container = self.members.container(target);
         let others = Ordinal::all(cluster.deployed.replicas).filter(|pod| *pod != target);
-        let others: Vec<_> = others.map(|pod| (pod, self.copy_of_record(pod))).collect();
-        let own = self.copy_of_record(target)?;
+        let others = others.map(|pod| Ok((pod, self.known_copy(pod)?)));
+        let others = others.collect::<Checked<Vec<_>>>()?;
+        let own = self.known_copy(target)?;
         let question = [
             "sh",
             "-c",
@@ -36,29 +36,19 @@ impl Handover<'_> {
             )
             .into());
         }
-        // A copy that cannot be read may name its own pod.
-        let names_itself = |pod: Ordinal, copy: &Result<Option<TopologyRecord>, Failure>| match copy
-        {
-            Ok(copy) => copy.as_ref().is_some_and(|copy| copy.primary == pod),
-            Err(_) => true,
-        };
         for (pod, copy) in &others {
-            if names_itself(*pod, copy) {
+            if copy.as_ref().is_some_and(|copy| copy.primary == *pod) {
                 self.fence(*pod, fenced)?;
             }
         }
-        let copies = others
-            .iter()
-            .filter_map(|(_, copy)| copy.as_ref().ok()?.clone());
+        let told: Vec<_> = others
+            .into_iter()
+            .filter_map(|(pod, copy)| Some((pod, copy?)))
+            .collect();
+        let copies = told.iter().map(|(_, copy)| copy.clone());
         let copies: Vec<_> = copies.chain(own).collect();
         let cluster_id = cluster.deployed.cluster_id.clone();
         let next = TopologyRecord::overruled(cluster_id, target, &copies, self.highest_timeline());
-        let known = others
-            .into_iter()
-            .filter(|(_, copy)| !matches!(copy, Ok(None)));
-        let told: Vec<_> = known
-            .map(|(pod, copy)| (pod, copy.ok().flatten()))
-            .collect();
         for (pod, _) in &told {
             self.inform(*pod, &next);
         }
@@ -74,5 +64,18 @@ impl Handover<'_> {
             }
             Change::Overtaken(_) => Err(self.overtaken().into()),
         }
+    }
+
+    /// A pod's copy of the record, or none. One that cannot be read may have any epoch.
+    fn known_copy(&self, pod: Ordinal) -> Checked<Option<TopologyRecord>> {
+        self.copy_of_record(pod).map_err(|failure| {
+            let container = self.members.container(pod);
+            Refusal::new(
+                format!(
+                    "what pod {container} keeps of the record in its volume is not known, so no record is certain to come after it: {failure}"
+                ),
+                "see that docker answers and has the image of the pods, and run it again",
+            )
+        })
     }
 }

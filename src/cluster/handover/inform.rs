@@ -12,9 +12,6 @@ use crate::model::topology_record::TopologyRecord;
 /// its usual place.
 const COPY: &str = "/var/lib/postgresql/data/.topology";
 
-/// A record that never came into force was told by it.
-const FORGET: [&str; 3] = ["rm", "-f", COPY];
-
 /// Replaces the copy whole or not at all; an empty volume gets none.
 const WRITE: &str = "\
 [ -e \"${1%/*}/pgdata/PG_VERSION\" ] || exit 0
@@ -41,27 +38,10 @@ impl Handover<'_> {
 
     /// Takes back what pods were told of a record that did not come into force: by its epoch such a copy
     /// would win over the one that did. Each pod gets that one; where there is none, what it had before.
-    pub(super) fn untell(&self, told: &[(Ordinal, Option<TopologyRecord>)]) {
+    pub(super) fn untell(&self, told: &[(Ordinal, TopologyRecord)]) {
         let in_force = self.record();
         for (pod, before) in told {
-            match in_force.as_ref().or(before.as_ref()) {
-                Some(record) => self.inform(*pod, record),
-                None => self.forget(*pod),
-            }
-        }
-    }
-
-    fn forget(&self, pod: Ordinal) {
-        let Members { cluster, docker } = self.members;
-        let limit = LIMIT.min(self.journal.left());
-        let done = beside(docker, cluster, pod, Access::Write, &FORGET).and_then(|invocation| {
-            let removed = invocation.map(|invocation| docker.ask(&invocation.limit(limit)));
-            removed.transpose().map(drop)
-        });
-        if let Err(failure) = done {
-            self.journal.note(format!(
-                "pod {pod} keeps a record in its volume that is not in force: {failure}"
-            ));
+            self.inform(*pod, in_force.as_ref().unwrap_or(before));
         }
     }
 

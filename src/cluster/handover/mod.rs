@@ -165,7 +165,9 @@ impl Handover<'_> {
             stopped.map_err(|error| self.unfence(&fenced, error))?;
             let mut told = Vec::new();
             let done = maintenance.succeed(target, self.highest_timeline(), |next| {
-                told.push((primary, self.copy_of_record(primary).ok().flatten()));
+                // What it does without a copy is what it does by this one.
+                let copy = self.copy_of_record(primary).ok().flatten();
+                told.push((primary, copy.unwrap_or_else(|| record.clone())));
                 self.inform(primary, next);
             });
             if done.is_err() {
