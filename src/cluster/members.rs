@@ -62,7 +62,8 @@ impl Members<'_> {
         self.ask(primary, "SELECT pg_current_wal_lsn()")
     }
 
-    /// The pods that stream from a primary and have what it had written by then.
+    /// The pods that stream from a primary and have what it had written by then. One that has more than it
+    /// was sent has another history.
     pub(crate) fn following(
         &self,
         primary: Ordinal,
@@ -71,7 +72,7 @@ impl Members<'_> {
         let names = self.ask(
             primary,
             &format!(
-                "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' AND flush_lsn >= '{written}'"
+                "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' AND flush_lsn >= '{written}' AND flush_lsn <= sent_lsn"
             ),
         )?;
         let ordinal = |name: &str| name.strip_prefix(STANDBY)?.parse().ok();

@@ -172,9 +172,10 @@ impl Args {
     }
 }
 
-/// Whether a pod is a healthy standby of that primary.
+/// Whether a pod is a healthy standby of that primary: one with WAL that the primary never sent has another
+/// history.
 fn streams(survey: &Survey, pod: Ordinal, primary: Ordinal) -> bool {
     let primary = survey.pod(primary).and_then(PodReport::server);
     let follower = primary.and_then(|server| server.follower(pod));
-    follower.is_some_and(crate::postgres::server::Follower::is_streaming)
+    follower.is_some_and(|follower| follower.is_streaming() && !follower.is_beyond())
 }

@@ -98,6 +98,25 @@ fn a_standby_that_streams_has_nothing_to_do() {
     assert!(world.record_text().contains("epoch=7\n"));
 }
 
+/// As `info` advises.
+#[test]
+fn a_standby_with_wal_that_the_primary_never_sent_is_asked() {
+    let world = world();
+    world.becomes(0, "running");
+    world.says(0, &[standby()]);
+    let mut ahead = primary(&[0, 2]);
+    ahead["standbys"][0]["flushed"] = json!("0/5000248");
+    world.says(1, &[ahead]);
+    world.answer(&REJOIN).data();
+    assert!(
+        world
+            .record_text()
+            .ends_with("epoch=8\nprimary=1\nstate=steady\nrejoin=0\n")
+    );
+    let sql = std::fs::read_to_string(world.bin().join("sql")).unwrap();
+    assert!(sql.contains("flush_lsn <= sent_lsn"), "{sql}");
+}
+
 #[test]
 fn what_cannot_rejoin_is_refused() {
     let world = world();
