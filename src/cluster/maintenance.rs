@@ -1,5 +1,5 @@
-//! The way out of a maintenance whose restore replaced nothing yet: the request is taken back, and
-//! the pods go on with the data that they have.
+//! The way out of a maintenance whose restore does not count yet: the request is taken back, and the
+//! pods go on with the data that they have or that another pod has.
 
 use std::fs;
 use std::io::ErrorKind;

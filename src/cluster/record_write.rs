@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::cluster::record_file::{self, NAME, read};
 use crate::cluster::record_lock::{PATIENCE, RecordLock};
 use crate::model::refusal::{Refusal, Result};
+use crate::model::resource_ref::ResourceRef;
 use crate::model::topology_record::{State, TopologyRecord};
 
 /// The pods remove what a killed writer left under such a name.
@@ -35,6 +36,16 @@ pub(crate) enum Change {
     Done,
     /// Somebody else was first: this is the record now. Whoever gets this decides again.
     Overtaken(Option<TopologyRecord>),
+}
+
+/// For whoever does not decide again by itself.
+pub(crate) fn overtaken(cluster: &ResourceRef) -> Refusal {
+    Refusal::new(
+        format!(
+            "{cluster}: the record of who is primary was changed by somebody else at the same moment"
+        ),
+        "run the command again",
+    )
 }
 
 impl RecordWriter<'_> {

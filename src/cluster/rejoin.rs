@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::divergence::Divergence;
 use crate::cluster::handover::journal::Journal;
 use crate::cluster::members::Members;
-use crate::cluster::record_write::{Change, RecordWriter};
+use crate::cluster::record_write::{Change, RecordWriter, overtaken};
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::topology_record::{State, TopologyRecord};
@@ -36,7 +36,9 @@ impl Rejoin<'_> {
         if record.rejoin != Some(pod) {
             match self.writer.replace(Some(record), &record.rejoin(pod))? {
                 Change::Done => self.journal.note(format!("pod {pod} is asked to rejoin")),
-                Change::Overtaken(_) => return Err(self.overtaken().into()),
+                Change::Overtaken(_) => {
+                    return Err(overtaken(&self.members.cluster.reference).into());
+                }
             }
         }
         // A rewind goes by the primary's last checkpoint, and the pod waits for one that will do.
@@ -97,16 +99,6 @@ impl Rejoin<'_> {
         self.members.docker.restart(&container, RESTART)?;
         *restarted = Some(Instant::now());
         Ok(())
-    }
-
-    fn overtaken(&self) -> Refusal {
-        let cluster = &self.members.cluster.reference;
-        Refusal::new(
-            format!(
-                "{cluster}: the record of who is primary was changed by somebody else at the same moment"
-            ),
-            "run the command again",
-        )
     }
 }
 

@@ -16,6 +16,7 @@ use crate::docker::engine::Docker;
 use crate::docker::invocation::PROBE;
 use crate::docker::runner::Failure;
 use crate::model::ordinal::Ordinal;
+use crate::model::refusal::Refusal;
 use crate::postgres::psql::Psql;
 use crate::postgres::server::{ROLE, Server};
 use crate::postgres::session::Login;
@@ -104,8 +105,7 @@ impl Survey {
 
     /// The pods that accept writes: one, when all is well.
     pub(crate) fn writable(&self) -> impl Iterator<Item = &PodReport> {
-        let writable = |pod: &&PodReport| pod.server().is_some_and(|server| !server.in_recovery);
-        self.pods.iter().filter(writable)
+        self.pods.iter().filter(|pod| pod.is_writable())
     }
 }
 
@@ -117,6 +117,22 @@ impl PodReport {
 }
 
 impl PodReport {
+    /// Whether it accepts writes, as far as it answers.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.server().is_some_and(|server| !server.in_recovery)
+    }
+
+    /// It accepts writes, and the record names another pod.
+    pub(crate) fn second_primary(&self, primary: Ordinal) -> Refusal {
+        Refusal::new(
+            format!(
+                "pod {} accepts writes, although the record names pod {primary} as the primary",
+                self.container
+            ),
+            "look at the logs of both pods (docker logs), and stop the wrong one",
+        )
+    }
+
     /// That its container does not run, and the command that changes it.
     pub(crate) fn started_by(&self) -> Option<String> {
         let (name, state) = (&self.container, &self.state);

@@ -95,8 +95,7 @@ impl Args {
     }
 
     fn check_pods(&self, survey: &Survey, primary: Ordinal) -> Result<()> {
-        let writable = |pod: &PodReport| pod.server().is_some_and(|server| !server.in_recovery);
-        if !survey.pod(primary).is_some_and(writable) {
+        if !survey.pod(primary).is_some_and(PodReport::is_writable) {
             return Err(Refusal::new(
                 format!("pod {primary}, the primary, does not answer, and a standby needs it"),
                 format!("see why: docker logs {}", self.cluster.container(primary)),
@@ -116,12 +115,7 @@ impl Args {
                 format!("run docker unpause {name}"),
             )),
             _ if !pod.is_ours => pod.check_script(),
-            _ if pod.server().is_some_and(|server| !server.in_recovery) => Err(Refusal::new(
-                format!(
-                    "pod {name} accepts writes, although the record names pod {primary} as the primary"
-                ),
-                "look at the logs of both pods (docker logs), and stop the wrong one",
-            )),
+            _ if pod.is_writable() => Err(pod.second_primary(primary)),
             State::Running | State::Stopped(_) => Ok(()),
         }
     }

@@ -68,7 +68,7 @@ pub(crate) enum Way {
     BringBack { lost: Ordinal },
     /// No record says who is primary.
     Establish,
-    /// A restore that replaced nothing yet is taken back.
+    /// A restore that does not count yet is ended.
     EndMaintenance,
 }
 

@@ -35,7 +35,7 @@ use crate::cluster::handover::gate::{Plan, Way, Wish};
 use crate::cluster::handover::journal::Journal;
 use crate::cluster::maintenance::Maintenance;
 use crate::cluster::members::Members;
-use crate::cluster::record_write::{Change, RecordWriter};
+use crate::cluster::record_write::{Change, RecordWriter, overtaken};
 use crate::cluster::survey::Survey;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::{Refusal, Result as Checked};
@@ -149,7 +149,7 @@ impl Handover<'_> {
         }
     }
 
-    /// The restore that the pods were asked for replaced nothing yet.
+    /// The restore that the pods were asked for does not count yet.
     fn end_maintenance(&self, record: &TopologyRecord) -> anyhow::Result<()> {
         let (primary, target) = (record.primary, self.wish.target);
         let maintenance = Maintenance {
@@ -202,13 +202,7 @@ impl Handover<'_> {
     }
 
     fn overtaken(&self) -> Refusal {
-        Refusal::new(
-            format!(
-                "{}: the record of who is primary was changed by somebody else at the same moment",
-                self.members.cluster.reference
-            ),
-            "run the command again",
-        )
+        overtaken(&self.members.cluster.reference)
     }
 
     /// The record now. One that cannot be read this moment is somebody's to put right.

@@ -78,7 +78,7 @@ impl Report<'_> {
             Way::Finish => return format!("pod {target} is already the primary of {cluster}"),
             Way::EndMaintenance => {
                 return format!(
-                    "pod {target} is the primary of {cluster}: the restore was taken back before it replaced anything"
+                    "pod {target} is the primary of {cluster} with the data that it had: the restore ended before it counted"
                 );
             }
             Way::BringBack { lost } => {

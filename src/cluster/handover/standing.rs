@@ -97,13 +97,7 @@ impl<'a> Facts<'a> {
             Err(silence) => return Err(silent(pod, silence)),
         };
         if !server.in_recovery {
-            return Err(Refusal::new(
-                format!(
-                    "pod {} accepts writes, although the record names pod {primary} as the primary",
-                    pod.container
-                ),
-                "look at the logs of both pods (docker logs), and stop the wrong one",
-            ));
+            return Err(pod.second_primary(primary));
         }
         if let (true, Some(refusal)) = (server.replay_paused, self.outgrown(primary, pod)) {
             return Err(refusal);
@@ -122,13 +116,7 @@ impl<'a> Facts<'a> {
     pub(super) fn check_single_primary(self, primary: Ordinal) -> Result<()> {
         match self.survey.writable().find(|pod| pod.ordinal != primary) {
             None => Ok(()),
-            Some(pod) => Err(Refusal::new(
-                format!(
-                    "pod {} accepts writes, although the record names pod {primary} as the primary",
-                    pod.container
-                ),
-                "look at the logs of both pods (docker logs), and stop the wrong one",
-            )),
+            Some(pod) => Err(pod.second_primary(primary)),
         }
     }
 
