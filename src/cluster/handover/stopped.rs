@@ -15,6 +15,8 @@ enum Compared {
     Covered,
     /// It holds that much more.
     Fuller(String),
+    /// It is a former primary's, and what only that had was given up when another pod took over.
+    GivenUp,
     Unknown(String),
 }
 
@@ -74,7 +76,11 @@ impl<'a> Facts<'a> {
         );
         match (compared, &pod.state) {
             (Compared::Fuller(_), _) => None,
-            (Compared::Covered, Container::Absent) => Some(is),
+            (Compared::Covered | Compared::GivenUp, Container::Absent) => Some(is),
+            (Compared::GivenUp, _) => Some(format!(
+                "{is}, and its data are a former primary's; it follows after vd pg:rejoin {} --replica {}",
+                self.cluster, pod.ordinal
+            )),
             (Compared::Covered, _) => Some(format!("{is}; it follows at its next boot")),
             (Compared::Unknown(why), _) => Some(format!(
                 "{is}, and whether it has more than pod {target} is not known ({why}); to know it, {} first",
@@ -86,7 +92,7 @@ impl<'a> Facts<'a> {
     fn more_in(self, pod: &PodReport, target: &Server) -> Option<String> {
         match self.compared(pod, target) {
             Compared::Fuller(more) => Some(more),
-            Compared::Covered | Compared::Unknown(_) => None,
+            Compared::Covered | Compared::GivenUp | Compared::Unknown(_) => None,
         }
     }
 
@@ -99,11 +105,18 @@ impl<'a> Facts<'a> {
         match self.remains.get(&pod.ordinal) {
             None => Compared::Unknown("its volume was not looked at".to_owned()),
             Some(Err(why)) => Compared::Unknown(why.clone()),
+            Some(Ok(Some(data))) if !data.is_standby && !self.left_cleanly(pod.ordinal) => {
+                Compared::GivenUp
+            }
             Some(Ok(Some(data))) if data.reached() > own.reached() => {
                 Compared::Fuller(more(data, &own))
             }
             Some(Ok(_)) => Compared::Covered,
         }
+    }
+
+    fn left_cleanly(self, pod: Ordinal) -> bool {
+        self.record.is_some_and(|record| record.left_cleanly(pod))
     }
 
     fn stopped(self, target: Ordinal) -> impl Iterator<Item = &'a PodReport> {
@@ -116,8 +129,14 @@ impl<'a> Facts<'a> {
 
 /// How such a pod comes up.
 fn start(pod: &PodReport) -> String {
-    match pod.state {
+    match &pod.state {
         Container::Absent => "apply the cluster's block again (vd apply -f <file>)".to_owned(),
+        Container::Stopped(word) if word == "restarting" => {
+            format!(
+                "see why it does not stay up (docker logs {})",
+                pod.container
+            )
+        }
         _ => format!("start it (docker start {})", pod.container),
     }
 }
@@ -182,6 +201,29 @@ mod tests {
                 "s-db.2 is exited; it follows at its next boot"
             );
         }
+    }
+
+    /// Its successor has nothing of it, and the operator knew that; one that handed over has what the
+    /// others were sent.
+    #[test]
+    fn a_former_primary_counts_when_it_handed_over() {
+        let former = || {
+            let mut data = standby("0/5000248").unwrap();
+            data.is_standby = false;
+            world(exited(), Ok(Some(data)))
+        };
+        assert_eq!(
+            notes(&former()),
+            "s-db.2 is exited, and its data are a former primary's; it follows after vd pg:rejoin s/db --replica 2"
+        );
+        let clean = former().record(
+            "state=steady\n",
+            "state=steady\ntimeline=1\nclean=2@0/5000200\n",
+        );
+        clean.refused(
+            "the volume of pod s-db.2 holds 256 B more WAL",
+            "docker start s-db.2",
+        );
     }
 
     #[test]

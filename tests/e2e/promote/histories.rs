@@ -121,7 +121,16 @@ fn a_former_standby_does_not_follow_another_history_by_itself() {
             .in_recovery(2)
             .and_then(|it| holds(it == "t", || it))
     });
-    cluster.promote(2, &["--force"]);
+    // What the stopped pod has is nowhere else.
+    let refused = cluster.pg("promote", &["--replica", "2", "--force"]);
+    let why = &refused.stderr;
+    assert!(
+        refused.status == 1
+            && why.contains("db.0 holds WAL of a newer timeline than pod 2 has")
+            && why.contains("--allow-lag"),
+        "{why}"
+    );
+    cluster.promote(2, &["--force", "--allow-lag"]);
     insert(&cluster, 2, "two", 20);
     docker_ok(&["start", &cluster.pod(0)]);
     cluster.wait_for_log(0, &["WAL that pod 2 never got"]);
