@@ -182,14 +182,19 @@ fall_back() {
 }
 
 # keep_good_settings: the server runs with the mounted settings, so they are
-# what a later start can fall back on.
+# what a later start can fall back on. All of them or none: without the operator's a
+# fallback would change what the server does.
 keep_good_settings() {
-  local file
+  local file into=$GOOD_CONF
   [ -z "$FELL_BACK" ] || return 0
-  [ -d "$GOOD_CONF" ] || as_postgres mkdir -m 0700 "$GOOD_CONF"
+  if [ ! -d "$GOOD_CONF" ]; then
+    into=$GOOD_CONF.new
+    as_postgres rm -rf "$into" && as_postgres mkdir -m 0700 "$into"
+  fi
   for file in "$CONF_DIRECTORY"/*.conf; do
-    install_file "$GOOD_CONF/${file##*/}" 0600 <"$file"
+    install_file "$into/${file##*/}" 0600 <"$file" || return
   done
+  [ "$into" = "$GOOD_CONF" ] || { as_postgres mv "$into" "$GOOD_CONF" && sync "$VOLUME"; }
 }
 
 # settings_are_new: the mounted settings are not those that the server last ran

@@ -1,6 +1,6 @@
 //! Another image and other settings under the same data.
 
-use crate::support::{Cluster, Plan, eventually, holds};
+use crate::support::{Cluster, Plan, docker, eventually, holds};
 
 #[test]
 fn another_major_is_refused_in_one_sentence_and_the_old_one_works_again() {
@@ -65,6 +65,16 @@ fn a_mistyped_setting_does_not_take_the_database_down() {
     }) else {
         return;
     };
+    // They are kept once the server accepts sessions.
+    let kept = "/var/lib/postgresql/data/.voodu-good-conf/voodu-99-overrides.conf";
+    eventually(20, "the settings that the pods keep", || {
+        let there = |pod| {
+            docker(&["exec", &cluster.pod(pod), "test", "-e", kept])
+                .status
+                .success()
+        };
+        holds(there(0) && there(1), || "not yet".to_owned())
+    });
     for (bad, word) in [
         ("pg_config = { max_conections = 10 }", "max_conections"),
         ("pg_config = { work_mem = \"lots\" }", "work_mem"),

@@ -187,3 +187,30 @@ fn a_restored_server_that_is_slow_is_asked_again_and_its_data_are_kept() {
         assert!(said.ends_with("restored\nempty\n"), "{said}");
     }
 }
+
+/// Killed at whatever command, a pod keeps all of the settings or none.
+#[test]
+fn settings_are_kept_whole() {
+    for at in 1..60 {
+        let sandbox = Sandbox::new(Tools::Native);
+        for file in ["50-streaming", "99-overrides"] {
+            sandbox.write(&format!("conf/voodu-{file}.conf"), "x = 1\n");
+        }
+        let killed = format!(
+            "{SAYS}\nFELL_BACK=; set -T; LEFT={at}; trap '[ $BASHPID != $$ ] || [ $((LEFT -= 1)) -gt 0 ] || kill -9 $$' DEBUG\nkeep_good_settings\ntrap - DEBUG"
+        );
+        let ended = sandbox.bash(&killed).status.success();
+        let kept = sandbox.output("ls \"$GOOD_CONF\" 2>/dev/null | wc -l");
+        assert!(
+            ["0\n", "2\n"].contains(&&kept[..]),
+            "killed at {at}: {kept}"
+        );
+        let again =
+            format!("{SAYS}\nFELL_BACK=; keep_good_settings; ls -A \"$GOOD_CONF\" | grep -c conf$");
+        assert_eq!(sandbox.output(&again), "2\n");
+        if ended {
+            return;
+        }
+    }
+    panic!("it never came to its end");
+}
