@@ -34,6 +34,11 @@ pub(crate) struct Room {
 /// The pods that answered.
 pub(crate) type Rooms = BTreeMap<Ordinal, Room>;
 
+/// Whether a pod said that it cannot write beside the record.
+pub(crate) fn cannot_write(rooms: &Rooms, pod: Ordinal) -> bool {
+    rooms.get(&pod).is_some_and(|room| room.complaint.is_some())
+}
+
 /// Asks every pod at once. One that does not run, or not answer, is left out: nothing is known of it.
 pub(crate) fn measure(cluster: &Cluster, docker: Docker<'_>) -> Rooms {
     let pods = Ordinal::all(cluster.deployed.replicas);

@@ -17,7 +17,8 @@ beat() {
   [ "$SINCE_BEAT" -lt 300 ] || leave_heartbeat
 }
 
-# leave_heartbeat: in the background, so that a disk that hangs holds nothing up.
+# leave_heartbeat: in the background, so that a disk that hangs holds nothing up. On a full
+# disk it goes into the file that is there, which has its block already.
 leave_heartbeat() {
   local role=none text
   SINCE_BEAT=0
@@ -30,7 +31,11 @@ leave_heartbeat() {
   text="format=1"$'\n'"cluster=${V_CLUSTER:-$ENV_CLUSTER}"$'\n'"ordinal=$ORDINAL"$'\n'"boot=$BOOT_ID"$'\n'
   text+="uptime=$((UPTIME / 100))"$'\n'"epoch=${V_EPOCH:-0}"$'\n'"role=$role"$'\n'
   # shellcheck disable=SC2016 # The inner shell expands it.
-  "${DROP[@]}" sh -c 'set -C; [ ! -L "$1" ] || rm -f "$1"; rm -f "$1.new" && printf %s "$2" >"$1.new" && mv -fT "$1.new" "$1"' sh \
+  "${DROP[@]}" sh -c 'set -C
+    [ ! -L "$1" ] || rm -f "$1"
+    rm -f "$1.new" && printf %s "$2" >"$1.new" && mv -fT "$1.new" "$1" && exit
+    rm -f "$1.new"
+    [ -f "$1" ] && printf %s "$2" | dd of="$1" conv=notrunc && dd if=/dev/null of="$1" bs=1 seek="${#2}"' sh \
     "$HEARTBEAT" "$text" 2>/dev/null &
   BEATER=$! SKIPPED=0
 }

@@ -185,26 +185,34 @@ start_restored() {
       return 1
     fi
   done
-  if ! try_set_passwords; then
-    stop_server
-    [ -z "$STOPPING" ] || exit 143
-    give_up "the passwords could not be set in the restored data as $SUPERUSER, see above; a backup of a cluster with another user or another pg_hba.conf lets nobody in"
-    return 1
-  fi
-  stop_server
+  try_set_passwords
+  case $? in
+    0) stop_server ;;
+    1)
+      stop_server
+      [ -z "$STOPPING" ] || exit 143
+      give_up "nobody can set the passwords in the restored data as $SUPERUSER, see above: the backup is of a cluster with another user, or with another pg_hba.conf"
+      return 1
+      ;;
+    *)
+      stop_server
+      [ -z "$STOPPING" ] || exit 143
+      return 1
+      ;;
+  esac
 }
 
-# try_set_passwords: a server that is slow, or not ready yet, is asked again.
+# try_set_passwords: a server that is slow, or not ready yet, is asked again for as long as
+# it runs and the restore is wanted; then this returns 2. Returns 1 when it refuses.
 try_set_passwords() {
-  local attempt answer
-  for attempt in 1 2 3 4 5 6; do
-    answer=$(set_passwords 2>&1) && return
-    [ -z "$STOPPING" ] || return
-    say "could not set the passwords (attempt $attempt): $(refusal_in "$answer")"
-    ! is_refused "$answer" || return
+  local answer
+  until answer=$(set_passwords 2>&1); do
+    [ -z "$STOPPING" ] || return 2
+    say "could not set the passwords: $(refusal_in "$answer")"
+    ! is_refused "$answer" || return 1
     pause 2
+    child_runs && ! record_changed || return 2
   done
-  return 1
 }
 
 # refusal_in ANSWER: the server's own words, and nothing of the statement.
@@ -316,6 +324,8 @@ give_up() {
     remove_tree "$UNPACKED"
   fi
   data_shape
+  # It may be what fills the disk on which the reason is to be left.
+  as_postgres rm -f "$Q_TAR"
   printf 'epoch=%s\n%s\n' "$V_EPOCH" "$1" | install_file "$RESTORE_FAILED" 0644
   if [ "$SHAPE" = primary ] || [ "$SHAPE" = standby ]; then
     say "the old data are back in place"

@@ -51,7 +51,7 @@ progress() {
     percent=$((written * 100 / ESTIMATE))
     [ "$percent" -gt 200 ] || hint=" (~$percent% of estimate)"
   fi
-  say "[${SECONDS}s] $(human "$written") written$hint"
+  say "[$(elapsed)s] $(human "$written") written$hint"
 }
 
 # hold_primary: replay on a standby cancels a dump that is in its way: when the
@@ -61,7 +61,7 @@ progress() {
 # this container however that ends. The dump begins when the standby's oldest
 # transaction is not older than that snapshot.
 hold_primary() {
-  local held oldest psql=(psql -XAtqw -v ON_ERROR_STOP=1) deadline=$((SECONDS + 30))
+  local held oldest psql=(psql -XAtqw -v ON_ERROR_STOP=1) deadline=$(($(elapsed) + 30))
   exec {held}> >(exec "${psql[@]}" "host=$PRIMARY $LOGIN" >"$ANSWER")
   HELPERS+=("$!")
   cat >&"$held" <<'SQL'
@@ -91,14 +91,14 @@ END $$;
 SELECT pg_snapshot_xmin(pg_current_snapshot());
 SQL
   until read -r oldest <"$ANSWER"; do
-    if ! kill -0 "$!" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+    if ! kill -0 "$!" 2>/dev/null || [ "$(elapsed)" -ge "$deadline" ]; then
       not_held "it gives no answer"
       return
     fi
     pause 0.1
   done 2>/dev/null
   until [ "$("${psql[@]}" "host=127.0.0.1 $LOGIN" -c "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= '$oldest'")" = t ]; do
-    if [ "$SECONDS" -ge "$deadline" ]; then
+    if [ "$(elapsed)" -ge "$deadline" ]; then
       not_held "pod $SOURCE is more than 30s behind"
       return
     fi
@@ -216,13 +216,13 @@ capture() {
   say "capture: pg_dump → $BACKUPS/$FILE (db=$DATABASE, user=$USERNAME; raw size $(whole "$RAW"), estimated dump ~$(whole "$ESTIMATE"), container $CONTAINER)"
   [ -z "$PRIMARY" ] || hold_primary
   dump
-  say "done: $(human "$(size_of "$PARTIAL")") in ${SECONDS}s"
+  say "done: $(human "$(size_of "$PARTIAL")") in $(elapsed)s"
   read_back "$PARTIAL" || {
     cat "$PROBLEMS"
     fail "$FILE cannot be read back: it is removed"
   }
   publish
-  say "postgres $CLUSTER: backup $ID captured ($FILE, $(human "$(size_of "$BACKUPS/$FILE")"), source: ordinal $SOURCE, elapsed ${SECONDS}s)"
+  say "postgres $CLUSTER: backup $ID captured ($FILE, $(human "$(size_of "$BACKUPS/$FILE")"), source: ordinal $SOURCE, elapsed $(elapsed)s)"
   prune
   verify_others
 }

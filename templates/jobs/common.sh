@@ -12,13 +12,22 @@ PROBLEMS=/tmp/problems
 # Waited for; only helped by; removed when the job does not come to its end.
 CHILDREN=() HELPERS=() UNFINISHED=()
 
+# elapsed: the seconds that the job has run, by the host's uptime: its clock can be set.
+BEGAN=0
+elapsed() {
+  local uptime
+  IFS='. ' read -r uptime _ </proc/uptime
+  printf '%s' "$((uptime - BEGAN))"
+}
+BEGAN=$(elapsed)
+
 say() { printf '%s\n' "$*"; }
 
 # on_stop: docker stop, the operator's cancel. As process 1 the shell takes every
 # other process of the job with it.
 on_stop() {
   hold_signals
-  say "cancelled after ${SECONDS}s"
+  say "cancelled after $(elapsed)s"
   leave 143
 }
 trap on_stop INT TERM

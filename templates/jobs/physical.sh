@@ -7,12 +7,12 @@ PLUGIN=/job/voodu-postgres
 # watch WHAT: waits for what was started, with a line every ten seconds. Leaves its
 # exit code in CODE.
 watch() {
-  local child=${CHILDREN[0]} next=$((SECONDS + 10))
+  local child=${CHILDREN[0]} next=$(($(elapsed) + 10))
   while kill -0 "$child" 2>/dev/null; do
     pause 0.03
-    if [ "$SECONDS" -ge "$next" ]; then
-      say "[${SECONDS}s] $1"
-      next=$((SECONDS + 10))
+    if [ "$(elapsed)" -ge "$next" ]; then
+      say "[$(elapsed)s] $1"
+      next=$(($(elapsed) + 10))
     fi
   done
   CODE=0

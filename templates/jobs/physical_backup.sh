@@ -73,7 +73,7 @@ backup() {
   check_source
   copy
   publish
-  say "postgres $CLUSTER: physical backup written to $DESTINATION ($(human "$(size_of "$TARGET")"), postgres $MAJOR, source: ordinal $SOURCE, elapsed ${SECONDS}s)"
+  say "postgres $CLUSTER: physical backup written to $DESTINATION ($(human "$(size_of "$TARGET")"), postgres $MAJOR, source: ordinal $SOURCE, elapsed $(elapsed)s)"
   rm -rf "$PARTS"
 }
 

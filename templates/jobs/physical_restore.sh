@@ -34,10 +34,10 @@ were_asked() {
 on_cancel() {
   hold_signals
   if [ -n "$STARTED" ] || were_asked; then
-    say "stopped watching after ${SECONDS}s: the pods have the backup and go on"
+    say "stopped watching after $(elapsed)s: the pods have the backup and go on"
     UNFINISHED=()
   else
-    say "cancelled after ${SECONDS}s; nothing was stopped"
+    say "cancelled after $(elapsed)s; nothing was stopped"
   fi
   leave 143
 }
@@ -79,29 +79,33 @@ copy() {
 
 # await_pods: the record is steady again when they are done with it.
 await_pods() {
-  local next=$((SECONDS + 10)) text
+  local next=$(($(elapsed) + 10)) text
   until text=$(cat "$BACKUPS/.topology" 2>/dev/null) && [[ $text == *"state=steady"* ]] && [[ $text != *"epoch=$EPOCH"$'\n'* ]]; do
     ! failed_for_good || give_up "there are no data to go back to, so postgres stays stopped: restore another backup, or go on with the data of a standby (vd pg:promote $CLUSTER --replica <ordinal> --force)"
     pause 0.2
-    if [ "$SECONDS" -ge "$next" ]; then
-      say "[${SECONDS}s] pod $PRIMARY replaces its data (docker logs ${CLUSTER/\//-}.$PRIMARY)"
-      next=$((SECONDS + 10))
+    if [ "$(elapsed)" -ge "$next" ]; then
+      say "[$(elapsed)s] pod $PRIMARY replaces its data (docker logs ${CLUSTER/\//-}.$PRIMARY)"
+      next=$(($(elapsed) + 10))
     fi
   done
 }
 
 # give_up WHAT_NOW: with the pod's own reason.
 give_up() {
-  local reason
-  reason=$(tail -n +2 "$BACKUPS/.restore-failed" | head -n 1)
-  rm -f "$BACKUPS/.restore-failed"
+  local reason="the restore failed, and its reason could not be left in the backups directory: docker logs ${CLUSTER/\//-}.$PRIMARY"
+  if failed; then
+    reason=$(tail -n +2 "$BACKUPS/.restore-failed" | head -n 1)
+    rm -f "$BACKUPS/.restore-failed"
+  fi
   fail "$reason; $1"
 }
 
 failed() { is_file "$BACKUPS/.restore-failed" && [ "$(head -n 1 "$BACKUPS/.restore-failed")" = "epoch=$EPOCH" ]; }
 
 # failed_for_good: the pods gave up, and the request is gone while they stay stopped.
-failed_for_good() { failed && is_absent "$BACKUPS/.restore" && grep -qx 'state=maintenance' "$BACKUPS/.topology"; }
+failed_for_good() {
+  is_absent "$BACKUPS/.restore" && grep -qx 'state=maintenance' "$BACKUPS/.topology" && grep -qx "epoch=$EPOCH" "$BACKUPS/.topology"
+}
 
 # counts: the pods leave the epoch of the maintenance when the restored data are in force.
 counts() { is_file "$BACKUPS/.restored" && grep -qx "epoch=$EPOCH" "$BACKUPS/.restored"; }
@@ -129,8 +133,8 @@ restore() {
   if failed; then
     give_up "the cluster goes on with the data that it had"
   fi
-  counts || fail "the restore was taken back before it replaced anything; the cluster goes on with the data that it had"
-  say "postgres $CLUSTER: $NAME restored (${SECONDS}s); the standbys copy the primary now: vd pg:info $CLUSTER"
+  counts || fail "the restore was taken back or failed (docker logs ${CLUSTER/\//-}.$PRIMARY); the cluster goes on with the data that it had"
+  say "postgres $CLUSTER: $NAME restored ($(elapsed)s); the standbys copy the primary now: vd pg:info $CLUSTER"
 }
 
 restore

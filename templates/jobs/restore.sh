@@ -42,15 +42,16 @@ on_cancel() {
   local fate=aborted
   hold_signals
   if [ -n "$RESTORING" ]; then
-    kill -TERM "${CHILDREN[@]}" 2>/dev/null
-    if finish; then RESTORED=1; else fate=$(outcome 5); fi
+    kill -TERM ${CHILDREN[@]+"${CHILDREN[@]}"} 2>/dev/null
+    # Without a child it is over already, and only the server knows how.
+    if [ "${#CHILDREN[@]}" != 0 ] && finish; then RESTORED=1; else fate=$(outcome 5); fi
   fi
   if [ -n "$RESTORED" ] || [ "$fate" = committed ]; then
-    say "cancelled after ${SECONDS}s, when the restore was complete; only the statistics are missing: run ANALYZE"
+    say "cancelled after $(elapsed)s, when the restore was complete; only the statistics are missing: run ANALYZE"
   elif [ "$fate" = aborted ]; then
-    say "cancelled after ${SECONDS}s; the database is as it was"
+    say "cancelled after $(elapsed)s; the database is as it was"
   else
-    say "cancelled after ${SECONDS}s; $NOT_KNOWN"
+    say "cancelled after $(elapsed)s; $NOT_KNOWN"
   fi
   leave 143
 }
@@ -302,8 +303,8 @@ SQL
 # server that restarts is waited for. A client that is gone does not end a commit that
 # waits for a synchronous standby.
 outcome() {
-  local answer='' deadline=$((SECONDS + $1))
-  while [ -n "$XID" ] && [ "$SECONDS" -lt "$deadline" ]; do
+  local answer='' deadline=$(($(elapsed) + $1))
+  while [ -n "$XID" ] && [ "$(elapsed)" -lt "$deadline" ]; do
     answer=$(sql <<<"SELECT txid_status($XID)" 2>/dev/null)
     case $answer in
       committed | aborted)
@@ -320,24 +321,24 @@ outcome() {
 # seconds, and ends it when other sessions hold it up for longer than PATIENCE.
 # Leaves its exit code in CODE, and in BLOCKERS who held it up.
 watch() {
-  local child=${CHILDREN[0]} next=$((SECONDS + 10)) look=$((SECONDS + 1)) since='' who=''
+  local child=${CHILDREN[0]} next=$(($(elapsed) + 10)) look=$(($(elapsed) + 1)) since='' who=''
   BLOCKERS=''
   while kill -0 "$child" 2>/dev/null; do
     pause 0.03
     note_transaction
-    if [ -n "${2:-}" ] && [ "$SECONDS" -ge "$look" ]; then
+    if [ -n "${2:-}" ] && [ "$(elapsed)" -ge "$look" ]; then
       who=$(blockers 2>/dev/null)
       [ -n "$who" ] || since=''
-      [ -z "$who" ] || : "${since:=$SECONDS}"
-      if [ -n "$since" ] && [ "$((SECONDS - since))" -ge "$2" ]; then
+      [ -z "$who" ] || : "${since:=$(elapsed)}"
+      if [ -n "$since" ] && [ "$(($(elapsed) - since))" -ge "$2" ]; then
         BLOCKERS=$who
         kill -TERM "$child" 2>/dev/null
       fi
-      look=$((SECONDS + 2))
+      look=$(($(elapsed) + 2))
     fi
-    if [ "$SECONDS" -ge "$next" ]; then
-      say "[${SECONDS}s] $1$(progress)${since:+, waiting for $who}"
-      next=$((SECONDS + 10))
+    if [ "$(elapsed)" -ge "$next" ]; then
+      say "[$(elapsed)s] $1$(progress)${since:+, waiting for $who}"
+      next=$(($(elapsed) + 10))
     fi
   done
   CODE=0
@@ -408,21 +409,27 @@ restore() {
   start_reading "$INPUT" as_restore pg_restore --clean --if-exists --no-owner --no-privileges --single-transaction --exit-on-error \
     --verbose --no-password -L "$WORK/list" -d "$DATABASE" 2>"$WORK/progress"
   watch "restoring" "$PATIENCE"
-  RESTORING=''
   # It may have come to its end just when it was to be stopped.
-  [ "$CODE" != 0 ] || return 0
-  refuse_blocked "$PATIENCE"
+  if [ "$CODE" = 0 ]; then
+    RESTORED=1 RESTORING=''
+    return 0
+  fi
+  # One that waited before its first change has no number yet, and no commit.
+  [ -z "$BLOCKERS" ] || [ -n "$XID" ] || refuse_blocked "$PATIENCE"
   error=$(grep -m 1 -E 'error: ' "$WORK/progress" | sed 's/^.*error: *//')
   if ! was_refused "$error"; then
     case $(outcome 60) in
       committed)
         say "the connection ended before the server's reply; it had committed the restore"
+        RESTORED=1 RESTORING=''
         return 0
         ;;
       aborted) ;;
       *) fail "pg_restore exited $CODE: ${error:-$(last_line "$WORK/progress")}; $NOT_KNOWN" ;;
     esac
   fi
+  RESTORING=''
+  refuse_blocked "$PATIENCE"
   refuse "pg_restore exited $CODE: ${error:-$(last_line "$WORK/progress")}"
 }
 
@@ -433,11 +440,11 @@ was_refused() { [[ $1 == *ERROR:* || $1 == *'connection to server at'* ]]; }
 restored() {
   RESTORED=1
   rm -f "$WORK/progress"
-  say "restored in ${SECONDS}s; collecting statistics"
+  say "restored in $(elapsed)s; collecting statistics"
   start as_restore psql -Xqw -c ANALYZE 2>"$PROBLEMS"
   watch "collecting statistics"
   [ "$CODE" = 0 ] || fail "$(last_line "$PROBLEMS"); the restore is complete, but without statistics: run ANALYZE"
-  say "postgres $CLUSTER: $NAME restored into database $DATABASE (${SECONDS}s)"
+  say "postgres $CLUSTER: $NAME restored into database $DATABASE ($(elapsed)s)"
 }
 
 restore_dump() {

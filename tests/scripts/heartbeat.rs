@@ -73,3 +73,16 @@ fn one_that_does_not_end_is_not_waited_for() {
         leave_heartbeat; kill $SLOW; wait \"$BEATER\"; [ -e \"$HEARTBEAT\" ] && echo left";
     assert_eq!(sandbox.output(script), "none\nsame\nleft\n");
 }
+
+/// Nothing new can be made there, and the file has its block already.
+#[test]
+fn on_a_full_disk_it_goes_into_the_file_that_is_there() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        let script = "V_EPOCH=70000; beat 6; wait \"$BEATER\"; mkdir \"$HEARTBEAT.new\"; touch \"$HEARTBEAT.new/x\"
+            V_EPOCH=7 SINCE_BEAT=300; beat 6; wait \"$BEATER\"";
+        sandbox.output(&format!("{script}; :"));
+        let text = sandbox.read("backups/.pod-0");
+        assert!(text.ends_with("epoch=7\nrole=none\n"), "{tools:?}: {text}");
+    }
+}

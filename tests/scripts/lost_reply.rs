@@ -38,6 +38,23 @@ const GONE: &str =
 
 /// Runs the job with a server that says that of its transaction. Cancelled, or to its end.
 fn said(tools: Tools, xid: &str, fails: &str, outcome: &str, cancelled: bool) -> (i32, String) {
+    run(tools, xid, fails, outcome, cancelled, "1")
+}
+
+/// Cancelled while it looks up how its transaction ended, which the server says only afterwards.
+fn said_late(outcome: &str) -> (i32, String) {
+    run(Tools::Native, "777", GONE, outcome, true, "60")
+}
+
+fn run(
+    tools: Tools,
+    xid: &str,
+    fails: &str,
+    outcome: &str,
+    cancelled: bool,
+    patience: &str,
+) -> (i32, String) {
+    let is_late = patience == "60";
     let sandbox = Sandbox::new(tools);
     for (name, text) in [("pg_restore", PG_RESTORE), ("psql", PSQL), ("gosu", GOSU)] {
         let name = format!("fakes/{name}");
@@ -48,7 +65,7 @@ fn said(tools: Tools, xid: &str, fails: &str, outcome: &str, cancelled: bool) ->
     std::fs::create_dir_all(sandbox.path("tmp")).unwrap();
     sandbox.write("xid", xid);
     sandbox.write("fails", fails);
-    sandbox.write("outcome", outcome);
+    sandbox.write("outcome", if is_late { "in progress" } else { outcome });
     sandbox.write("backups/b001.dump", "PGDMP and the rest");
     let part = |name: &str| {
         let path = format!("{}/templates/{name}.sh", env!("CARGO_MANIFEST_DIR"));
@@ -59,7 +76,7 @@ fn said(tools: Tools, xid: &str, fails: &str, outcome: &str, cancelled: bool) ->
     let script = script
         .replace("BACKUPS=/backups", "BACKUPS=$SANDBOX/backups")
         .replace("/tmp/", "$SANDBOX/tmp/")
-        .replace("$(outcome 60)", "$(outcome 1)");
+        .replace("$(outcome 60)", &format!("$(outcome {patience})"));
     let file = format!("file={}", sandbox.path("backups/b001.dump").display());
     let mut job = Command::new("/bin/bash")
         .args([
@@ -95,6 +112,11 @@ fn said(tools: Tools, xid: &str, fails: &str, outcome: &str, cancelled: bool) ->
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     std::thread::sleep(std::time::Duration::from_millis(400));
+    if is_late {
+        sandbox.write("go-on", "");
+        std::thread::sleep(std::time::Duration::from_millis(800));
+        sandbox.write("outcome", outcome);
+    }
     if cancelled {
         assert!(
             Command::new("kill")
@@ -156,6 +178,21 @@ fn what_became_of_a_commit_is_not_guessed() {
             code == 1 && text.contains("the database is as it was"),
             "{text}"
         );
+    }
+}
+
+/// The server is asked how it ended, and does not answer yet.
+#[test]
+fn a_cancel_while_the_outcome_is_looked_up_guesses_nothing() {
+    for (outcome, words) in [
+        (
+            "in progress",
+            "whether the restore was committed is not known",
+        ),
+        ("committed", "when the restore was complete"),
+    ] {
+        let (code, text) = said_late(outcome);
+        assert!(code == 143 && text.contains(words), "{text}");
     }
 }
 

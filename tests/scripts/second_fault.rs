@@ -151,19 +151,25 @@ fn a_restored_server_that_is_slow_is_asked_again_and_its_data_are_kept() {
         let sandbox = Sandbox::new(Tools::Native);
         sandbox.write("tries", "");
         let script = format!(
-            "{SAYS}\npause() {{ :; }}\nset_passwords() {{ printf x >>\"$SANDBOX/tries\"; [ \"$(wc -c <\"$SANDBOX/tries\")\" -ge {attempts} ] && return; echo \"{answer}\"; return 1; }}\n\
-             try_set_passwords 2>&1 && echo done; wc -c <\"$SANDBOX/tries\""
+            "{SAYS}\npause() {{ :; }}\nchild_runs() {{ [ \"$(wc -c <\"$SANDBOX/tries\")\" -lt 20 ]; }}\nrecord_changed() {{ return 1; }}\n\
+             set_passwords() {{ printf x >>\"$SANDBOX/tries\"; [ \"$(wc -c <\"$SANDBOX/tries\")\" -ge {attempts} ] && return; echo \"{answer}\"; return 1; }}\n\
+             try_set_passwords 2>&1; echo \"$?\"; wc -c <\"$SANDBOX/tries\""
         );
         sandbox.output(&script)
     };
-    let slow = tries("", 3);
-    assert!(slow.ends_with("done\n3\n"), "{slow}");
-    assert!(slow.contains("(attempt 2): no answer"), "{slow}");
+    let slow = tries("", 13);
+    assert!(slow.ends_with("\n0\n13\n"), "{slow}");
+    assert!(
+        slow.contains("could not set the passwords: no answer"),
+        "{slow}"
+    );
     let starting = tries("psql: error: FATAL:  the database system is starting up", 2);
-    assert!(starting.ends_with("done\n2\n"), "{starting}");
+    assert!(starting.ends_with("\n0\n2\n"), "{starting}");
+    // The server ended.
+    assert!(tries("", 100).ends_with("\n2\n20\n"));
     let refused = tries("psql: error: FATAL:  role app does not exist", 3);
     assert!(
-        refused.ends_with("role app does not exist\n1\n"),
+        refused.ends_with("role app does not exist\n1\n1\n"),
         "{refused}"
     );
     let statement = tries(

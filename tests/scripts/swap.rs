@@ -7,7 +7,7 @@ use crate::support::{Sandbox, TOOLS, Tools};
 
 /// What the steps need of a pod; `V_EPOCH` says which maintenance is in view.
 const POD: &str = r#"
-V_CLUSTER=$PG_CLUSTER_ID ORDINAL=0 V_PRIMARY=0 V_STATE=maintenance
+V_CLUSTER=$PG_CLUSTER_ID ORDINAL=0 V_PRIMARY=0 V_STATE=maintenance Q_TAR=$BACKUPS/.restore-r001.tar
 DATA_HERE() { echo "$(cat "$PGDATA/rows" 2>/dev/null || echo none)$(cat "$SANDBOX/counted" 2>/dev/null)"; }
 record_change() { :; }
 unpack() { mkdir -p "$UNPACKED" && echo "$BACKUP" >"$UNPACKED/rows" && printf '%s\n' "$V_EPOCH" >"$UNPACKED_COMPLETE"; }

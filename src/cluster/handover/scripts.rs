@@ -2,17 +2,21 @@
 
 use crate::cluster::handover::gate::{Facts, Wish};
 use crate::cluster::pulse::Pulse;
+use crate::cluster::room::cannot_write;
 use crate::model::ordinal::Ordinal;
 use crate::model::refusal::Result;
 
 impl Facts<'_> {
     /// Without a script that acts on the record of this host nothing comes of a handover. A primary
-    /// whose script stands still is stopped from outside by one that is forced.
+    /// whose script stands still is stopped from outside by one that is forced. A pod that cannot
+    /// write in the backups directory leaves no heartbeat and may act all the same: that is looked
+    /// at apart.
     pub(super) fn check_pulses(self, primary: Ordinal, wish: &Wish) -> Result<()> {
         let pods = [wish.target, primary].into_iter();
         for pod in pods.filter_map(|pod| self.survey.pod(pod)) {
             let stands_still = matches!(pod.pulse, Pulse::Still(_));
-            if !(wish.force && stands_still && pod.ordinal == primary) {
+            let writes_nothing = cannot_write(self.rooms, pod.ordinal);
+            if !(stands_still && (writes_nothing || wish.force && pod.ordinal == primary)) {
                 Pulse::check(pod)?;
             }
         }
@@ -48,6 +52,22 @@ mod tests {
             .force()
             .refused("the script of s-db.1 stands still", "docker restart s-db.1");
         with(2, still).goes(&CLEAN);
+    }
+
+    /// A full disk, or one that is read-only: the record has space reserved, a heartbeat may have none.
+    #[test]
+    fn a_pod_that_cannot_leave_a_heartbeat_does_not_stand_still() {
+        let full = |pod: usize| {
+            let still = with(pod, Pulse::Still(Some(Duration::from_secs(75))));
+            still.room(&pod.to_string(), |room| {
+                room.complaint = Some("No space left on device".to_owned())
+            })
+        };
+        for pod in [0, 1] {
+            let reason = "cannot write the record of who is primary: No space left on device";
+            full(pod).refused(reason, "df -h /backups");
+            full(pod).force().goes(&CLEAN);
+        }
     }
 
     #[test]

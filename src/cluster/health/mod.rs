@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use crate::cluster::certainty::{Incapable, Writability};
 use crate::cluster::condition::{Condition, RecordSeen};
+use crate::cluster::pulse::Pulse;
+use crate::cluster::room::cannot_write;
 use crate::cluster::survey::State as Container;
 use crate::model::age::since;
 use crate::model::byte_size::ByteSize;
@@ -69,7 +71,10 @@ pub(crate) fn problems(condition: &Condition<'_>, max_lag: ByteSize) -> Vec<Prob
     }
     for pod in &condition.survey.pods {
         problems.extend(check.container(pod));
+        // One that cannot write there leaves no heartbeat, and that is said of it.
+        let writes_nothing = cannot_write(&condition.rooms, pod.ordinal);
         let pulse = pod.pulse.problem(pod);
+        let pulse = pulse.filter(|_| !(writes_nothing && matches!(pod.pulse, Pulse::Still(_))));
         problems.extend(pulse.map(|(what, next)| Problem::new(what, next)));
         problems.extend(check.crowd(pod));
         if let (Some(server), false) = (pod.server(), check.is_in_passing()) {
