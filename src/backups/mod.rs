@@ -11,6 +11,7 @@ pub(crate) mod physical;
 pub(crate) mod physical_check;
 pub(crate) mod physical_restore;
 pub(crate) mod place;
+pub(crate) mod rehearsal;
 pub(crate) mod restore;
 pub(crate) mod restore_input;
 pub(crate) mod restores;

@@ -29,7 +29,7 @@ pub(crate) enum Input {
     File(PathBuf),
 }
 
-/// What of the host a download needs.
+/// What of the host a restore needs.
 pub(crate) struct Host<'a> {
     /// The plugin itself.
     pub(crate) binary: &'a Path,
@@ -49,7 +49,8 @@ impl Input {
 
     /// What tells the job where the dump is, and what it sees of the host for that.
     pub(super) fn given(&self, host: &Host<'_>) -> Result<(Vec<String>, Vec<Mount>)> {
-        let mut mounts = Vec::new();
+        // Every dump is tried with it.
+        let mut mounts = vec![Mount::read_only(host.binary, BINARY)];
         let arguments = match self {
             Self::Backup(file) => vec![
                 format!("file=/backups/{file}"),
@@ -66,7 +67,6 @@ impl Input {
                 arguments
             }
             Self::Url(url) => {
-                mounts.push(Mount::read_only(host.binary, BINARY));
                 let mut arguments = Vec::new();
                 // Where it is not encrypted it may be redirected to where it is.
                 let trusted = match host.trusted() {
@@ -128,25 +128,25 @@ mod tests {
         let own = given(&Input::Backup(file), &pem).unwrap();
         let name = format!("/backups/{file}");
         assert_eq!(own.0, format!("file={name} checksum={name}.sha256"));
-        assert!(own.1.is_empty());
+        let binary = PathBuf::from("/p/voodu-postgres");
+        assert_eq!(own.1, std::slice::from_ref(&binary));
 
         let url = |text: &str| given(&Input::Url(text.parse().unwrap()), &pem).unwrap();
-        let binary = PathBuf::from("/p/voodu-postgres");
         // It may be redirected to an encrypted address.
         let plain = url("http://h/x");
         assert_eq!(plain.0, "trusted=/job/trusted.pem");
         assert_eq!(plain.1, [binary.clone(), pem.clone()]);
         let encrypted = url("https://h/x?hunter2");
         assert_eq!(encrypted.0, "trusted=/job/trusted.pem");
-        assert_eq!(encrypted.1, [binary, pem.clone()]);
+        assert_eq!(encrypted.1, [binary.clone(), pem.clone()]);
 
         let dump = folder.path().join("db.dump");
         let file = Input::File(dump.clone());
-        assert_eq!(given(&file, &pem).unwrap().1.len(), 1);
+        assert_eq!(given(&file, &pem).unwrap().1.len(), 2);
         let checksum = folder.path().join("db.dump.sha256");
         std::fs::write(&checksum, "").unwrap();
         let (arguments, sources) = given(&file, &pem).unwrap();
         assert_eq!(arguments, "file=/job/dump checksum=/job/dump.sha256");
-        assert_eq!(sources, [dump, checksum]);
+        assert_eq!(sources, [binary, dump, checksum]);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::BufReader;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use crate::backups::directory::Directory;
 use crate::backups::fetch::{Fetch, room};
 use crate::backups::physical_check::check;
 use crate::backups::physical_restore::{Checked, begin};
+use crate::backups::rehearsal::rehearse;
 use crate::cluster::lease::{Holder, Lease};
 use crate::context::Context;
 use crate::model::byte_size::ByteSize;
@@ -40,6 +42,21 @@ enum Step {
         /// The certificates to trust, in PEM form
         #[arg(long)]
         trusted: Option<PathBuf>,
+    },
+
+    /// Let pg_restore try every statement of a dump, and commit none
+    Rehearse {
+        /// The socket at which it connects
+        #[arg(long)]
+        socket: PathBuf,
+
+        /// The server's address and port
+        #[arg(long)]
+        server: SocketAddr,
+
+        /// The file for the reason why the dump cannot be restored, empty when it can
+        #[arg(long)]
+        reason: PathBuf,
     },
 
     /// Read a physical backup to its end
@@ -81,6 +98,11 @@ impl Args {
                 trusted,
             } => fetch_dump(url_file, to, trusted.as_ref())
                 .map_err(|error| format!("failed: {error:#}; the database is as it was")),
+            Step::Rehearse {
+                socket,
+                server,
+                reason,
+            } => try_dump(socket, *server, reason).map_err(|error| format!("{error:#}")),
             Step::CheckTar { file } => check_tar(file).map_err(|error| format!("{error:#}")),
             Step::BeginRestore {
                 backups,
@@ -108,6 +130,12 @@ impl Args {
             }
         }
     }
+}
+
+fn try_dump(socket: &Path, server: SocketAddr, reason: &Path) -> anyhow::Result<String> {
+    let refusal = rehearse(socket, server)?.refusal().unwrap_or_default();
+    fs::write(reason, refusal).context("write the reason")?;
+    Ok("tried".to_owned())
 }
 
 /// Prints the version, and whether every file was held against a checksum.

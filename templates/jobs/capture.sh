@@ -131,7 +131,7 @@ dump() {
   start pg_dump "--dbname=host=127.0.0.1 $LOGIN" --no-password ${encoding:+--encoding="$encoding"} -F c -Z "$COMPRESS" -f "/dev/fd/$out" 2>"$PROBLEMS"
   finish || dump_failed "$?"
   dismiss
-  cat "$PROBLEMS"
+  show "$PROBLEMS"
   exec {out}>&-
   start sync "$PARTIAL"
   finish || fail "$FILE could not be written to the disk"
@@ -139,7 +139,7 @@ dump() {
 
 dump_failed() {
   dismiss
-  cat "$PROBLEMS"
+  show "$PROBLEMS"
   case $(<"$PROBLEMS") in
     *"conflict with recovery"*)
       fail "replay on pod $SOURCE had to go on over what the dump was reading; capture from the primary, or raise max_standby_streaming_delay"
@@ -218,7 +218,7 @@ capture() {
   dump
   say "done: $(human "$(size_of "$PARTIAL")") in $(elapsed)s"
   read_back "$PARTIAL" || {
-    cat "$PROBLEMS"
+    show "$PROBLEMS"
     fail "$FILE cannot be read back: it is removed"
   }
   publish

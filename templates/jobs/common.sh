@@ -21,7 +21,19 @@ elapsed() {
 }
 BEGAN=$(elapsed)
 
-say() { printf '%s\n' "$*"; }
+# Whatever a name or an error in the database holds, no terminal obeys it: control
+# characters are left out, those of UTF-8 beyond ASCII too.
+say() {
+  local text=$*
+  text=${text//[$'\001'-$'\011'$'\013'-$'\037'$'\177']/ }
+  printf '%s\n' "${text//$'\302'[$'\200'-$'\237']/ }"
+}
+
+# show FILE: what a program wrote there, line by line.
+show() {
+  local line
+  while IFS= read -r line || [ -n "$line" ]; do say "$line"; done <"$1"
+}
 
 # on_stop: docker stop, the operator's cancel. As process 1 the shell takes every
 # other process of the job with it.

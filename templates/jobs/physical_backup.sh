@@ -43,7 +43,7 @@ copy() {
   start pg_basebackup -D "$PARTS/parts" -F t -X stream -c fast --no-password --manifest-checksums=SHA256 \
     -d "host=127.0.0.1 $LOGIN" 2>"$PROBLEMS"
   watch "copying"
-  cat "$PROBLEMS"
+  show "$PROBLEMS"
   [ "$CODE" = 0 ] || refuse "pg_basebackup did not succeed"
   start tar -C "$PARTS/parts" -cf "$PARTS/tar" base.tar pg_wal.tar backup_manifest
   watch "packing"

@@ -199,40 +199,6 @@ check_server() {
   [ "${answer#*|}" = f ] || PGOPTIONS+=" -c client_connection_check_interval=1000"
 }
 
-# check_extensions: those that the image does not have.
-check_extensions() {
-  local missing
-  awk '$4 == "EXTENSION" && $5 == "-" { sub(/^[^-]*- /, ""); sub(/ $/, ""); print }' "$WORK/list" >"$WORK/extensions"
-  missing=$(sql <<SQL
-\set names \`cat '$WORK/extensions'\`
-SELECT string_agg(name, ', ') FROM regexp_split_to_table(:'names', E'\n') AS name
- WHERE name <> '' AND name NOT IN (SELECT name FROM pg_available_extensions)
-SQL
-  ) || refuse "the extensions of pod $POD cannot be listed"
-  [ -z "$missing" ] || refuse "the dump needs extensions that this server's image does not have: $missing"
-}
-
-# check_roles: a policy or a user mapping names roles, and a dump holds none.
-check_roles() {
-  local missing
-  awk '$4 == "POLICY" || ($4 == "USER" && $5 == "MAPPING")' "$WORK/list" >"$WORK/naming"
-  [ -s "$WORK/naming" ] || return 0
-  as_postgres pg_restore -L "$WORK/naming" -f - <"$INPUT" 2>/dev/null | grep -E '^CREATE (POLICY|USER MAPPING) ' >"$WORK/statements"
-  missing=$(sql <<SQL
-\set statements \`cat '$WORK/statements'\`
-WITH statement AS (SELECT regexp_split_to_table(:'statements', E'\n') AS line),
-list AS (
-  SELECT (regexp_match(line, '^CREATE POLICY (?:"(?:[^"]|"")+"|[^ "]+) ON (?:(?:"(?:[^"]|"")+"|[^ ".]+)\.)?(?:"(?:[^"]|"")+"|[^ "]+)(?: AS RESTRICTIVE)?(?: FOR [A-Z]+)? TO ((?:"(?:[^"]|"")+"|[^ ",;]+)(?:, (?:"(?:[^"]|"")+"|[^ ",;]+))*)'))[1] AS roles FROM statement
-  UNION ALL
-  SELECT (regexp_match(line, '^CREATE USER MAPPING FOR ("(?:[^"]|"")+"|[^ "]+) SERVER '))[1] FROM statement),
-quoted AS (SELECT DISTINCT (regexp_matches(roles, '"(?:[^"]|"")+"|[^ ",]+', 'g'))[1] AS name FROM list),
-role AS (SELECT CASE WHEN name LIKE '"%' THEN replace(substr(name, 2, length(name) - 2), '""', '"') ELSE name END AS name FROM quoted)
-SELECT string_agg(name, ', ' ORDER BY name) FROM role WHERE name <> 'public' AND name NOT IN (SELECT rolname FROM pg_roles)
-SQL
-  ) || refuse "the roles of pod $POD cannot be listed"
-  [ -z "$missing" ] || refuse "the dump needs roles that this server does not have: $missing (CREATE ROLE makes them)"
-}
-
 # check_space: until the commit the old data stay beside the new ones, with
 # indexes and WAL. A disk that fills up stops the whole server.
 check_space() {
@@ -369,38 +335,31 @@ progress() {
   [ ! -s "$WORK/progress" ] || tail -n 1 "$WORK/progress" | sed -e 's/^pg_restore: */: /' -e 's/"//g'
 }
 
-# trial: everything but the data, in a transaction that is rolled back. Drops
-# cascade here, and the server tells what else would go.
+# trial: everything but the data, in a transaction that is rolled back. pg_restore sends
+# its statements to the server through voodu-postgres, which says why they cannot be
+# restored: no line of the dump is read here, and none goes through psql.
 trial() {
-  local flags=(--no-owner --no-privileges -L "$WORK/list" -f -) others
-  {
-    echo 'BEGIN;'
-    as_postgres pg_restore "${flags[@]}" --clean --if-exists <"$INPUT" 2>/dev/null | sed \
-      -e '/^-- Name: /q' -e '/^\\/d' \
-      -e 's/^SET client_min_messages .*/SET client_min_messages = notice;/' \
-      -e '/^DROP USER MAPPING /b' -e 's/^\(DROP .*\);$/\1 CASCADE;/' \
-      -e 's/^\(ALTER TABLE .* DROP CONSTRAINT .*\);$/\1 CASCADE;/'
-    as_postgres pg_restore "${flags[@]}" --schema-only <"$INPUT" 2>/dev/null
-    echo 'ROLLBACK;'
-  } >"$WORK/trial.sql"
-  start as_restore psql -XAtqw -v ON_ERROR_STOP=1 -f "$WORK/trial.sql" >/dev/null 2>"$PROBLEMS"
+  local socket=$WORK/.s.PGSQL.$PORT reason='' left=250
+  /job/voodu-postgres job rehearse --socket "$socket" --server "127.0.0.1:$PORT" --reason "$WORK/reason" >"$WORK/rehearsal" 2>&1 &
+  HELPERS+=("$!")
+  until [ -e "$socket" ] || [ "$left" = 0 ]; do
+    pause 0.02
+    left=$((left - 1))
+  done
+  start_reading "$INPUT" as_restore env PGHOST="$WORK" pg_restore --clean --if-exists --no-owner --no-privileges --schema-only \
+    --no-password -L "$WORK/list" -d "$DATABASE" >/dev/null 2>"$PROBLEMS"
+  CHILDREN+=("${HELPERS[@]}")
+  HELPERS=()
   watch "trying the dump's statements" "$TRIAL_PATIENCE"
   refuse_blocked "$TRIAL_PATIENCE"
-  others=$(sed -n 's/.*drop cascades to //p' "$PROBLEMS" | grep -v '^[0-9]* other objects$' | head -n 20 | paste -sd , - | sed 's/,/, /g')
-  [ -z "$others" ] ||
-    refuse "objects that are not in the dump depend on some that it replaces: $others. Drop them, or move them out of the way"
-  [ "$CODE" = 0 ] || refuse_trial
-}
-
-refuse_trial() {
-  local error
-  error=$(grep -m 1 -E '(ERROR|FATAL|PANIC): ' "$PROBLEMS" | sed 's/^.*\(ERROR\|FATAL\|PANIC\): *//')
-  case $error in
-    *'out of shared memory'*)
+  [ ! -e "$WORK/reason" ] || IFS= read -r reason <"$WORK/reason"
+  case $reason in
+    locks)
       refuse "the dump has more objects than the server can lock in one transaction: raise max_locks_per_transaction in the block's pg_config (it is $(sql <<<'SHOW max_locks_per_transaction')), and apply"
       ;;
+    ?*) refuse "$reason" ;;
   esac
-  refuse "the dump cannot be restored here: ${error:-$(last_line "$PROBLEMS")}"
+  [ "$CODE" = 0 ] || refuse "the dump's statements cannot be tried: $(last_line "$PROBLEMS"), $(last_line "$WORK/rehearsal")"
 }
 
 restore() {
@@ -456,8 +415,6 @@ restore_dump() {
   contents
   verify
   check_server
-  check_extensions
-  check_roles
   check_space
   trial
   say "tried: every statement of the dump works here; restoring"

@@ -32,6 +32,9 @@ case $sql in
 esac
 "#;
 
+/// Nothing keeps the dump from being restored.
+const REHEARSE: &str = "#!/bin/bash\n: >\"$8\"\n: >\"$4\"\n";
+
 const GOSU: &str = "#!/bin/bash\nexec \"${@:2}\"\n";
 const GONE: &str =
     "pg_restore: error: could not execute query: server closed the connection unexpectedly\n";
@@ -56,7 +59,12 @@ fn run(
 ) -> (i32, String) {
     let is_late = patience == "60";
     let sandbox = Sandbox::new(tools);
-    for (name, text) in [("pg_restore", PG_RESTORE), ("psql", PSQL), ("gosu", GOSU)] {
+    for (name, text) in [
+        ("pg_restore", PG_RESTORE),
+        ("psql", PSQL),
+        ("gosu", GOSU),
+        ("voodu-postgres", REHEARSE),
+    ] {
         let name = format!("fakes/{name}");
         sandbox.write(&name, text);
         let executable = std::fs::Permissions::from_mode(0o755);
@@ -76,6 +84,7 @@ fn run(
     let script = script
         .replace("BACKUPS=/backups", "BACKUPS=$SANDBOX/backups")
         .replace("/tmp/", "$SANDBOX/tmp/")
+        .replace("/job/voodu-postgres", "$SANDBOX/fakes/voodu-postgres")
         .replace("$(outcome 60)", &format!("$(outcome {patience})"));
     let file = format!("file={}", sandbox.path("backups/b001.dump").display());
     let mut job = Command::new("/bin/bash")

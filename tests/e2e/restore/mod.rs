@@ -2,6 +2,7 @@
 //! nothing.
 
 mod download;
+mod names;
 mod refusals;
 mod round_trip;
 
