@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::backups::rehearsal::protocol::Message;
 use crate::model::excerpt::{excerpt, plain};
 
-/// Codes of errors (postgres manual, "PostgreSQL Error Codes").
+/// Codes of errors (postgres manual, appendix "Error Codes").
 const DEPENDENT_OBJECTS: &str = "2BP01";
 const OUT_OF_MEMORY: &str = "53200";
 const UNDEFINED_OBJECT: &str = "42704";

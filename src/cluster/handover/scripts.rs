@@ -60,7 +60,7 @@ mod tests {
         let full = |pod: usize| {
             let still = with(pod, Pulse::Still(Some(Duration::from_secs(75))));
             still.room(&pod.to_string(), |room| {
-                room.complaint = Some("No space left on device".to_owned())
+                room.complaint = Some("No space left on device".to_owned());
             })
         };
         for pod in [0, 1] {
