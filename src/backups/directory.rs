@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::model::refusal::Refusal;
 
-/// Held while an id is taken.
+/// Held while an id is taken, and while backups are chosen and deleted.
 const LOCK: &str = ".last-id.lock";
 
 /// Longer than a capture needs to start.
@@ -34,7 +34,7 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
 }
 
-/// Nobody else takes an id while this lives, not even for a plugin that is killed.
+/// Nobody else takes an id, or deletes a backup, while this lives. A plugin that is killed gives it back.
 pub(crate) struct Lock(#[expect(dead_code, reason = "closing it gives the lock back")] OwnedFd);
 
 impl Directory {
@@ -188,7 +188,7 @@ impl Directory {
         let busy = || {
             Refusal::new(
                 format!(
-                    "another capture of {} is just starting",
+                    "another command is just making or deleting backups in {}",
                     self.path.display()
                 ),
                 format!(

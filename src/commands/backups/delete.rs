@@ -1,6 +1,7 @@
 //! `backups:delete`: one backup goes.
 
 use crate::backups::catalog::Status;
+use crate::backups::directory::Directory;
 use crate::backups::tidy;
 use crate::commands::args::{ConfirmArgs, ReplyArgs};
 use crate::context::Context;
@@ -37,6 +38,9 @@ impl Args {
         let root = context.backups_root()?;
         let docker = context.docker();
         let place = session.backups(context, &root).find(&self.cluster)?;
+        // Whoever else deletes decides by what is left then.
+        let lock = place.directory.as_ref().map(Directory::lock);
+        let _lock = lock.transpose()?;
         let catalog = place.catalog(docker)?;
         let (cluster, name) = (&self.cluster, self.backup);
         let backup = catalog.find(name)?;

@@ -57,6 +57,11 @@ impl Args {
         if retention.is_none() {
             return Err(self.no_limits().into());
         }
+        // Whoever else deletes decides by what is left then.
+        let _lock = match &place.directory {
+            Some(directory) if !self.dry_run => Some(directory.lock()?),
+            _ => None,
+        };
         let catalog = place.catalog(context.docker().patient(UNATTENDED))?;
         let expired = expired(&catalog, &retention, context);
         if !self.dry_run && !expired.is_empty() {

@@ -193,6 +193,27 @@ fn a_scopes_limits_hold_for_its_clusters_until_they_have_their_own() {
     world.refused(&flag, "clowk-lp/db: there is no limit");
 }
 
+/// Two that decide by one list would leave no backup between them.
+#[test]
+fn what_deletes_backups_decides_and_deletes_alone() {
+    let world = World::with_cluster(1);
+    for words in [
+        ["backups:prune", "clowk-lp/db", "--keep", "1", "--yes"].as_slice(),
+        &["backups:delete", "clowk-lp/db", "b002", "--yes"],
+    ] {
+        put_verified(&world, OLD, 1);
+        put_verified(&world, NEW, 1);
+        let lock = world.backups("clowk-lp", "db").join(".last-id.lock");
+        let is_locked = || {
+            let mut attempt = std::process::Command::new("flock");
+            let attempt = attempt.args(["-n".as_ref(), lock.as_os_str(), "true".as_ref()]);
+            assert_eq!(attempt.status().unwrap().code(), Some(1), "{words:?}");
+        };
+        let done = world.at("voodu.created_at", is_locked, || message(&world, words));
+        assert!(done.contains("b00"), "{done}");
+    }
+}
+
 #[test]
 fn cancel_stops_what_runs_and_gives_the_space_back() {
     let world = World::with_cluster(1);
