@@ -205,9 +205,8 @@ impl Plan<'_> {
 
     /// What the job looks after once its own backup is there.
     fn duties(&self, catalog: &Catalog, own: BackupFile) -> Vec<String> {
-        let mut verified: Vec<_> = catalog.verified().filter_map(|it| it.file).collect();
-        verified.push(own);
-        let expired = self.retention.expired(&verified, self.now);
+        let verified: Vec<_> = catalog.verified().filter_map(|it| it.file).collect();
+        let expired = self.retention.expired_with(&verified, own, self.now);
         let expired = expired.into_iter().take(MOST_EXPIRED);
         let unverified = catalog.unverified().filter_map(|it| it.file);
         let unverified = unverified.take(MOST_UNVERIFIED);

@@ -161,6 +161,21 @@ fn a_pod_that_became_the_primary_is_dumped_as_such() {
     world.refused(&words, "clowk-lp/db: pod 1 is not a standby");
 }
 
+/// The clock may be wrong for just this one, whose age then says nothing about the others'.
+#[test]
+fn a_capture_measures_the_age_of_the_others_at_the_newest_before_it() {
+    let world = world(1);
+    put_verified(&world, "b001-20260401T020000Z.dump", 10);
+    put_verified(&world, "b002-20260504T020000Z.dump", 10);
+    put_verified(&world, "b003-20260505T020000Z.dump", 10);
+    world
+        .answer(&[CAPTURE, &["--max-age", "7d"]].concat())
+        .data();
+    let all = arguments(&world);
+    let expired: Vec<_> = all.iter().filter(|it| it.starts_with("expired=")).collect();
+    assert_eq!(expired, ["expired=b001-20260401T020000Z.dump"]);
+}
+
 #[test]
 fn what_the_job_does_afterwards_is_decided_at_once() {
     let world = world(1);
