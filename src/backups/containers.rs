@@ -56,6 +56,9 @@ pub(super) const ASKED_AT: &str = "voodu.created_at";
 /// Docker may be busy, and nothing is pulled.
 pub(super) const STARTING: Duration = Duration::from_secs(9);
 
+/// What docker itself takes to stop a container, at the most.
+const STOPPING: Duration = Duration::from_secs(5);
+
 impl Role {
     /// In names and labels.
     pub(super) fn word(self) -> &'static str {
@@ -175,18 +178,27 @@ fn exit_code(status: &str) -> i32 {
     code.unwrap_or(-1)
 }
 
-/// How long a job has before it is killed; it needs a fraction of a second.
-const GRACE: &str = "3";
+/// How long a job has before it is killed. It needs a fraction of a second; a restore asks the server
+/// how its transaction ended, which may be busy.
+fn grace(role: Role) -> u8 {
+    match role {
+        Role::Restore => 8,
+        Role::Backup | Role::Physical => 3,
+    }
+}
 
-/// Stops containers, all at once.
-pub(crate) fn stop(docker: Docker<'_>, jobs: &[&Job]) -> Result<(), Failure> {
+/// Stops containers of one kind, all at once.
+pub(crate) fn stop(docker: Docker<'_>, role: Role, jobs: &[&Job]) -> Result<(), Failure> {
     if jobs.is_empty() {
         return Ok(());
     }
     let names = jobs.iter().map(|job| &job.container[..]);
-    let words = ["stop", "--time", GRACE].into_iter().chain(names);
+    let grace = grace(role);
+    let seconds = grace.to_string();
+    let words = ["stop", "--time", &seconds].into_iter().chain(names);
+    let limit = Duration::from_secs(grace.into()) + STOPPING;
     docker
-        .ask(&Invocation::docker(words).limit(STARTING))
+        .ask(&Invocation::docker(words).limit(limit))
         .map(drop)
 }
 

@@ -8,7 +8,7 @@ use crate::docker::engine::Docker;
 use crate::model::job_id::RestoreId;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
-use crate::model::topology_record::State;
+use crate::model::topology_record::{State, TopologyRecord};
 
 /// What asks the pods for a restore of the whole server; they read it there.
 pub(super) const REQUEST: &str = ".restore";
@@ -104,6 +104,15 @@ fn id_of(name: &str) -> Option<RestoreId> {
 /// whose container may be gone.
 fn wanted_by_pods(directory: &Directory) -> Option<String> {
     let record = record_file::read(directory.path()).ok()??;
+    tar_of(directory, &record)
+}
+
+/// The restore that the pods were asked for with that record, where its request tells.
+pub(crate) fn asked_for(directory: &Directory, record: &TopologyRecord) -> Option<RestoreId> {
+    id_of(&tar_of(directory, record)?)
+}
+
+fn tar_of(directory: &Directory, record: &TopologyRecord) -> Option<String> {
     if record.state != State::Maintenance {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use crate::backups::catalog::{Backup, Catalog, Status};
 use crate::backups::containers::{self, Job, JobState, Role};
+use crate::backups::{place, restores};
 use crate::cluster::Cluster;
 use crate::cluster::lease::{Holder, Lease};
 use crate::cluster::maintenance::Maintenance;
@@ -10,8 +11,10 @@ use crate::commands::args::{ReplyArgs, count};
 use crate::context::Context;
 use crate::controller::Controller;
 use crate::docker::engine::Docker;
-use crate::docker::follow::log;
+use crate::docker::follow::{ended, log};
+use crate::docker::invocation::PROBE;
 use crate::model::backup_name::BackupName;
+use crate::model::job_id::RestoreId;
 use crate::model::job_ref::JobRef;
 use crate::model::refusal::{Refusal, Result};
 use crate::model::resource_ref::ResourceRef;
@@ -62,7 +65,7 @@ impl Args {
         let place = session.backups(context, &root).find(&self.cluster)?;
         let catalog = place.catalog(docker)?;
         let running = self.named(name, &catalog)?;
-        containers::stop(docker, &running)?;
+        containers::stop(docker, Role::Backup, &running)?;
         // A container that is stopped is of no more use than its output.
         containers::remove(docker, &running)?;
         let left = place.catalog(docker)?;
@@ -93,10 +96,27 @@ impl Args {
             );
             return Err(refusal.into());
         }
-        containers::stop(docker, &[&job])?;
+        containers::stop(docker, role, &[&job])?;
+        self.check_had_its_say(container, docker)?;
         let said = log(docker, container)?;
         let last = said.trim_end().lines().last().unwrap_or_default();
         Ok(format!("postgres {cluster}: {container}: {last}"))
+    }
+
+    /// A job ends by itself with 143 when it is stopped, and with 0 or 1 when it was faster.
+    fn check_had_its_say(&self, container: &str, docker: Docker<'_>) -> anyhow::Result<()> {
+        let code = ended(docker, container, PROBE)?;
+        if matches!(code, Some(0 | 1 | 143)) {
+            return Ok(());
+        }
+        let cluster = &self.cluster;
+        Err(Refusal::new(
+            format!("{cluster}: {container} was killed before it could say how it ended"),
+            format!(
+                "look at the database (vd pg:psql {cluster}) and at what the job had said: docker logs {container}"
+            ),
+        )
+        .into())
     }
 
     /// The pods carry a physical restore out by themselves, whether its container still runs or not.
@@ -129,6 +149,11 @@ impl Args {
         let Some(record) = record.filter(|record| is_asked(record)) else {
             return Reply::dispatch(stopped?, []);
         };
+        let directory = place::directory(&cluster).ok();
+        let asked = directory.and_then(|directory| restores::asked_for(&directory, record));
+        if let Some(other) = asked.filter(|id| id.number() != number) {
+            return Reply::dispatch(stopped.map_err(|_| self.not_that(number, other))?, []);
+        }
         let members = Members {
             cluster: &cluster,
             docker,
@@ -146,6 +171,14 @@ impl Args {
             "{stopped}postgres {reference}: the restore was taken back, and pod {primary} starts again with the data that it had (vd pg:info {reference} shows when)"
         );
         Reply::dispatch(message, [])
+    }
+
+    fn not_that(&self, number: u32, asked: RestoreId) -> Refusal {
+        let cluster = &self.cluster;
+        Refusal::new(
+            format!("{cluster}: the pods carry out the restore {asked}, not r{number:03}"),
+            format!("to take that one back: vd pg:backups:cancel {cluster} {asked}"),
+        )
     }
 
     fn named<'a>(&self, name: Option<BackupName>, catalog: &'a Catalog) -> Result<Vec<&'a Job>> {

@@ -241,7 +241,7 @@ fn cancel_does_not_end_well_when_the_record_cannot_be_asked_for() {
     );
     let calls = world.docker_calls();
     assert!(
-        calls.contains("stop --time 3 clowk-lp-db-restore-r002"),
+        calls.contains("stop --time 8 clowk-lp-db-restore-r002"),
         "{calls}"
     );
 }
@@ -289,6 +289,52 @@ fn a_restore_is_taken_back_as_long_as_the_old_data_are_known_to_be_there() {
     assert!(message.contains("the restore was taken back"), "{message}");
 }
 
+/// The maintenance is the work of one restore, and only its own id ends it.
+#[test]
+fn cancel_takes_back_no_other_restore_than_the_one_it_names() {
+    let world = world();
+    world.next_record("primary=0\nstate=maintenance\n");
+    let before = world.record_text();
+    let epoch = before.lines().find(|line| line.starts_with("epoch="));
+    let request = format!("{}\ntar=.restore-r002.tar\nbytes=1\n", epoch.unwrap());
+    fs::write(world.backups("clowk-lp", "db").join(".restore"), request).unwrap();
+    world.prepare("volumes", "");
+    world.prepare("clone", "0");
+    world.prepare("restores", &restore("r001", "0"));
+    for id in ["r001", "r009"] {
+        let error = world.refused(
+            &["backups:cancel", "clowk-lp/db", id],
+            "clowk-lp/db: the pods carry out the restore r002, not ",
+        );
+        assert!(
+            error.ends_with("vd pg:backups:cancel clowk-lp/db r002"),
+            "{error}"
+        );
+        assert_eq!(world.record_text(), before);
+    }
+    let data = world.answer(&["backups:cancel", "clowk-lp/db", "r002"]);
+    let data = data.data();
+    let message = data["message"].as_str().unwrap();
+    assert!(message.contains("the restore was taken back"), "{message}");
+}
+
+#[test]
+fn the_last_line_of_a_killed_restore_is_not_its_result() {
+    let world = world();
+    world.prepare("restores", &restore("r002", "running"));
+    world.prepare("log", "restoring: 80 %\n");
+    world.prepare("wait", "137\n");
+    let cancel = ["backups:cancel", "clowk-lp/db", "r002"];
+    let error = world.refused(
+        &cancel,
+        "clowk-lp/db: clowk-lp-db-restore-r002 was killed before it could say how it ended",
+    );
+    assert!(!error.contains("80 %"), "{error}");
+    assert!(error.contains("look at the database"), "{error}");
+    world.prepare("wait", "143\n");
+    world.answer(&cancel).data();
+}
+
 #[test]
 fn logs_and_cancel_know_restores() {
     let world = world();
@@ -306,7 +352,7 @@ fn logs_and_cancel_know_restores() {
     assert!(
         world
             .docker_calls()
-            .contains("stop --time 3 clowk-lp-db-restore-r002")
+            .contains("stop --time 8 clowk-lp-db-restore-r002")
     );
     world.refused(
         &["backups:logs", "clowk-lp/db", "r003"],
