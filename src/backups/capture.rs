@@ -96,6 +96,9 @@ impl Plan<'_> {
         };
         if let Err(failure) = run.start(docker) {
             self.undo(docker, password_file.as_deref());
+            if failure.timed_out() {
+                return Err(run.may_run(&failure, "makes the backup").into());
+            }
             return Err(failure.into());
         }
         Ok(Capture {

@@ -93,6 +93,9 @@ impl Plan<'_> {
             if let Some(file) = password_file {
                 self.directory.remove(&file).ok();
             }
+            if failure.timed_out() {
+                return Err(run.may_run(&failure, "writes the backup").into());
+            }
             return Err(not_started(failure, folder));
         }
         // Their logs stay until the next one runs.

@@ -100,6 +100,11 @@ impl Plan<'_> {
             asked_at: self.now,
         };
         if let Err(failure) = run.start(docker) {
+            // The pods may have been asked by then, and need the backup.
+            if failure.timed_out() {
+                run.withdraw(docker).ok();
+                return Err(run.may_run(&failure, "replaces all data").into());
+            }
             self.directory.remove(&request).ok();
             self.directory.remove(&tar).ok();
             return Err(self.not_started(failure));

@@ -87,6 +87,9 @@ impl Plan<'_> {
             for file in files {
                 self.directory.remove(&file).ok();
             }
+            if failure.timed_out() && run.withdraw(docker).is_err() {
+                return Err(run.may_run(&failure, "replaces data").into());
+            }
             return Err(self.not_started(failure));
         }
         // Their logs stay until the next one runs.

@@ -1,12 +1,17 @@
 //! How a container of ours is started.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::backups::containers::{ASKED_AT, JobName, STARTING};
 use crate::docker::engine::Docker;
 use crate::docker::invocation::Invocation;
 use crate::docker::runner::Failure;
+use crate::model::refusal::Refusal;
 use crate::model::timestamp::Timestamp;
+
+/// How long the removal of one that did not start in time may take.
+const WITHDRAWING: Duration = Duration::from_secs(6);
 
 /// One that is to be started.
 pub(crate) struct Run<'a> {
@@ -73,6 +78,34 @@ impl Run<'_> {
     /// Starts it in the background.
     pub(crate) fn start(&self, docker: Docker<'_>) -> Result<(), Failure> {
         docker.ask(&self.invocation()).map(drop)
+    }
+
+    /// After a start that took too long, which docker may carry out all the same: removes the
+    /// container. Docker starts it by a second request of the client that was killed, so one that is
+    /// not there now is not started later.
+    pub(crate) fn withdraw(&self, docker: Docker<'_>) -> Result<(), Failure> {
+        let name = self.name.to_string();
+        let invocation = Invocation::docker(["rm", "-f", "-v", &name]).limit(WITHDRAWING);
+        let output = docker.capture(&invocation)?;
+        if output.stderr.contains("No such container") {
+            return Ok(());
+        }
+        output.succeeded(&invocation).map(drop)
+    }
+
+    /// What the operator has to know of a start that took too long.
+    pub(crate) fn may_run(&self, failure: &Failure, what: &str) -> Refusal {
+        let name = self.name;
+        let (cluster, letter) = (name.cluster, &name.role.word()[..1]);
+        let id = format!("{letter}{:03}", name.number);
+        Refusal::new(
+            format!(
+                "{cluster}: docker may have started {name} all the same, which {what}: {failure}"
+            ),
+            format!(
+                "see whether it runs: vd pg:backups:logs {cluster} {id}; stop it if it does: vd pg:backups:cancel {cluster} {id}"
+            ),
+        )
     }
 
     /// Bash is process 1, without the image's own entrypoint, so that a stop reaches the script at

@@ -171,6 +171,31 @@ fn a_job_that_cannot_start_leaves_nothing_secret() {
     world.refused(&with("/x", &[]), "there is no file /x on the host");
 }
 
+/// Docker goes on with what its client was killed over.
+#[test]
+fn a_job_that_docker_may_start_later_is_removed_or_named() {
+    let world = world();
+    world.prepare("run-hangs", "");
+    let error = world.answer(RESTORE).error();
+    assert!(
+        error.contains("did not end within 9 s") && !error.contains("may have"),
+        "{error}"
+    );
+    let calls = world.docker_calls();
+    assert!(
+        calls.contains("rm -f -v clowk-lp-db-restore-r001\n"),
+        "{calls}"
+    );
+    world.prepare("stubborn", "");
+    let error = world.refused(RESTORE, "clowk-lp/db: docker may have started ");
+    assert!(
+        error.contains("clowk-lp-db-restore-r001 all the same, which replaces data")
+            && error.contains("vd pg:backups:logs clowk-lp/db r001")
+            && error.contains("vd pg:backups:cancel clowk-lp/db r001"),
+        "{error}"
+    );
+}
+
 #[test]
 fn nothing_starts_for_what_cannot_be_restored() {
     let world = world();

@@ -167,8 +167,10 @@ case "$*" in
   "exec -i "*" bash -c SESSION session "*) answered "$(pod "$@")" ;;
   exec*) cat; exit "$(cat "$here/exit")" ;;
   "run -d "*)
+    [ ! -e "$here/run-hangs" ] || exec sleep 60
     [ ! -e "$here/run" ] || { cat "$here/run" >&2; exit 125; }
     ;;
+  "rm -f "*) [ ! -e "$here/stubborn" ] || { echo "Error response from daemon: could not kill container" >&2; exit 1; } ;;
   "rm -v "* | "stop --time "*) ;;
   "logs "*) cat "$here/log" ;;
   "wait "*)
