@@ -43,13 +43,16 @@ pub(crate) fn rotate(
             "nothing was changed; vd pg:info says how the cluster is; run the command again when the primary answers",
         )
     })?;
-    let reason = match store(psql, role, Some(&new.verifier)) {
+    let (reason, is_late) = match store(psql, role, Some(&new.verifier)) {
         Ok(()) => match prove() {
             Ok(()) => return Ok(()),
-            Err(reason) => format!("the new password could not be proved: {reason}"),
+            Err(reason) => (
+                format!("the new password could not be proved: {reason}"),
+                false,
+            ),
         },
-        // It may have been stored after all.
-        Err(failure) if failure.timed_out() => failure.to_string(),
+        // It may have been stored after all, and the session in the pod may still come to it.
+        Err(failure) if failure.timed_out() => (failure.to_string(), true),
         Err(failure) => {
             let next = "nothing was changed; look at the primary's log and run the command again";
             return Err(Refusal::new(
@@ -60,6 +63,10 @@ pub(crate) fn rotate(
         }
     };
     match put_back(psql, role, new, before.as_ref()) {
+        Ok(()) if is_late => Err(Refusal::new(
+            reason,
+            format!("the role {role} may have either password and the config still has the old one: run the command again, which sets both"),
+        )),
         Ok(()) => Err(Refusal::new(reason, format!("the role {role} has its old password again, and nothing else was changed; run the command again when that is mended"))),
         Err(failure) => Err(Refusal::new(
             format!("{reason}; and the old password could not be put back: {failure}"),
