@@ -60,23 +60,32 @@ make_standby() {
 # wait_for_primary: asks once a second, for five minutes, until the recorded
 # primary accepts writes. Returns 1 when the record changed meanwhile.
 wait_for_primary() {
-  local host deadline answer said=''
+  local host deadline answer said='' next=0
   host=$(pod_host "$V_PRIMARY")
   deadline_in 300
   deadline=$DEADLINE
   until answer=$(remote_sql "$host" <<<'SELECT pg_is_in_recovery()' 2>&1) && [ "$answer" = f ]; do
     [ "$answer" != t ] || answer="it is still in recovery"
-    if [ -z "$said" ]; then
-      say "waiting for pod $V_PRIMARY: ${answer//$'\n'/ | }"
-      said=1
+    answer=${answer//$'\n'/ | }
+    # Before its first boot is over a primary says so too.
+    [ -z "$said" ] || answer+=$(older_password "$answer")
+    if [ "$TICKS" -ge "$next" ]; then
+      say "waiting for pod $V_PRIMARY: $answer"
+      said=1 next=$((TICKS + 30 * 5))
     fi
-    ! passed "$deadline" ||
-      die "pod $V_PRIMARY ($host) did not become a usable primary in 5 minutes: ${answer//$'\n'/ | }"
+    ! passed "$deadline" || die "pod $V_PRIMARY ($host) did not become a usable primary in 5 minutes: $answer"
     pause 1
     ! record_changed || return 1
   done
   # While nobody answered, there was nothing to choose by.
   [ -z "$said" ] || choose_password "$V_PRIMARY"
+}
+
+# older_password ANSWER: the way out, where this pod has no other password than that of its
+# environment, and the role got another one since: a pod that lost its volume.
+older_password() {
+  [[ $1 != *"password authentication failed"* ]] ||
+    printf '; the password was changed since the last apply, which gives this pod the new one: vd apply -f <file>'
 }
 
 # await_helper PID WHAT [to-its-end]: waits for a long step, which leads a process group.

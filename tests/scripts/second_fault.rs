@@ -220,3 +220,26 @@ fn settings_are_kept_whole() {
     }
     panic!("it never came to its end");
 }
+
+/// The replication password was changed, and then the volume was lost, which held the new one.
+#[test]
+fn a_pod_that_has_only_an_older_password_names_the_way_out() {
+    let waits = |answer: &str| {
+        says(&format!(
+            "PG_NAME=db PG_SCOPE_SUFFIX=.s.voodu\nremote_sql() {{ echo \"{answer}\"; return 1; }}\npause() {{ TICKS=$((TICKS + 5)); }}\nrecord_changed() {{ [ \"$TICKS\" -ge 300 ]; }}\nwait_for_primary 2>&1 || :"
+        ))
+    };
+    let refused = waits("FATAL:  password authentication failed for user repl");
+    assert_eq!(
+        refused.matches("vd apply -f <file>").count(),
+        1,
+        "{refused}"
+    );
+    let starting = waits("FATAL:  the database system is starting up");
+    assert_eq!(
+        starting.matches("waiting for pod 1").count(),
+        2,
+        "{starting}"
+    );
+    assert!(!starting.contains("vd apply"), "{starting}");
+}
