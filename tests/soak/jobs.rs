@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDateTime;
 use voodu_standin::cli::CliOutput;
@@ -14,6 +15,7 @@ use crate::found::{Checked, ensure};
 use crate::ledger::Announced;
 use crate::step::Kind;
 use crate::subject::Subject;
+use crate::support::docker;
 
 pub fn perform(act: &Act<'_>) -> Checked {
     match act.step.kind {
@@ -234,10 +236,31 @@ impl Act<'_> {
         let stopped = ["stopping postgres", "canceled"]
             .iter()
             .any(|word| output.stdout.contains(word) || output.stderr.contains(word));
+        if output.stderr.contains("canceled") {
+            self.await_maintenance();
+        }
         if stopped && !output.stdout.contains("goes on with the data that it had") {
             self.replaced(from);
         }
         output
+    }
+
+    /// The container of a restore whose plugin was killed goes on, and the pods stop when it has read
+    /// the backup: until then they take writes.
+    fn await_maintenance(&self) {
+        let cluster = &self.subject.cluster;
+        let record = cluster.backups().join(".topology");
+        let filter = format!("name={}-db-restore-", cluster.scope);
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            let is_stopped =
+                fs::read_to_string(&record).is_ok_and(|text| text.contains("state=maintenance\n"));
+            let running = docker(&["ps", "-q", "--filter", &filter]);
+            if is_stopped || running.stdout.is_empty() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The list, the check and a capture meet a backup that is not made yet.
