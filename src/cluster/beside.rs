@@ -8,15 +8,16 @@ use crate::cluster::members::Members;
 use crate::docker::engine::Docker;
 use crate::docker::invocation::Invocation;
 use crate::docker::runner::Failure;
+use crate::model::excerpt::plain;
 use crate::model::ordinal::Ordinal;
 
 /// Where the pods have their volume.
 pub(crate) const VOLUME: &str = "/var/lib/postgresql/data";
-/// A container has to be started for it.
+/// A container has to be started for it. Reading 50 MB of WAL takes a second.
 pub(crate) const LIMIT: Duration = Duration::from_secs(8);
 
 /// The exit code of a script that says why it cannot know; docker's own are above 100.
-pub(crate) const UNKNOWN: i32 = 1;
+const UNKNOWN: i32 = 1;
 
 /// What the container may do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +61,27 @@ pub(crate) fn beside(
     Ok(Some(Invocation::docker(arguments).limit(LIMIT)))
 }
 
-/// The command line of a bash script that looks into the volumes of a pod, whatever its container does,
-/// or into the volume of one that has no container. `words` are what follows `bash -c`.
+/// What a bash script prints that looks into the volumes of a pod, whatever its container does, or into
+/// the volume of one that has no container; none where there is no volume. `words` are what follows
+/// `bash -c`. An error says why it is not known.
 pub(crate) fn look_into(
+    members: Members<'_>,
+    pod: Ordinal,
+    words: &[&str],
+) -> Result<Option<String>, String> {
+    let said = |failure: Failure| failure.to_string();
+    let Some(invocation) = invocation(members, pod, words).map_err(said)? else {
+        return Ok(None);
+    };
+    let output = members.docker.capture(&invocation).map_err(said)?;
+    if output.code == UNKNOWN {
+        let why = output.stderr.trim_end().lines().last().unwrap_or_default();
+        return Err(plain(why));
+    }
+    output.succeeded(&invocation).map(Some).map_err(said)
+}
+
+fn invocation(
     members: Members<'_>,
     pod: Ordinal,
     words: &[&str],

@@ -2,9 +2,8 @@
 //! branched off. It is looked at in a container of its own, and never guessed.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::cluster::beside::{UNKNOWN, look_into};
+use crate::cluster::beside::look_into;
 use crate::cluster::members::Members;
 use crate::model::byte_size::ByteSize;
 use crate::model::excerpt::excerpt;
@@ -16,8 +15,6 @@ const SCRIPT: &str = concat!(
     include_str!("../../templates/divergence.sh"),
 );
 const DATA: &str = "/var/lib/postgresql/data/pgdata";
-/// Reading 50 MB of WAL takes a second.
-const LIMIT: Duration = Duration::from_secs(8);
 
 /// The timelines that the primary went through, each with the location where it left it; then its
 /// own with the end of its WAL.
@@ -46,16 +43,7 @@ impl Divergence {
         let history = history.split([' ', '|', '\n']);
         let history = history.filter(|word| !word.is_empty());
         let words: Vec<_> = [SCRIPT, "bash", DATA].into_iter().chain(history).collect();
-        let invocation = look_into(members, pod, &words).map_err(|failure| failure.to_string())?;
-        let invocation = invocation.ok_or("its volume does not exist")?.limit(LIMIT);
-        let output = members.docker.capture(&invocation);
-        let output = output.map_err(|failure| failure.to_string())?;
-        if output.code == UNKNOWN {
-            let why = output.stderr.trim_end().lines().last().unwrap_or_default();
-            return Err(why.to_owned());
-        }
-        let printed = output.succeeded(&invocation);
-        let printed = printed.map_err(|failure| failure.to_string())?;
+        let printed = look_into(members, pod, &words)?.ok_or("its volume does not exist")?;
         let mut lines = printed.lines();
         let found = lines.next().and_then(Self::read);
         let found = found.ok_or_else(|| format!("{} was printed", excerpt(&printed)))?;

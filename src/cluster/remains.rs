@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use crate::cluster::beside::{UNKNOWN, VOLUME, look_into};
+use crate::cluster::beside::{VOLUME, look_into};
 use crate::cluster::members::Members;
 use crate::model::excerpt::excerpt;
 use crate::model::lsn::Lsn;
@@ -57,18 +57,8 @@ pub(crate) fn look(members: Members<'_>) -> Remains {
 }
 
 fn of(members: Members<'_>, pod: Ordinal) -> Held {
-    let invocation = look_into(members, pod, &[SCRIPT, "bash", VOLUME]);
-    let Some(invocation) = invocation.map_err(|failure| failure.to_string())? else {
-        return Ok(None);
-    };
-    let output = members.docker.capture(&invocation);
-    let output = output.map_err(|failure| failure.to_string())?;
-    if output.code == UNKNOWN {
-        let why = output.stderr.trim_end().lines().last().unwrap_or_default();
-        return Err(excerpt(why));
-    }
-    let printed = output.succeeded(&invocation);
-    read(&printed.map_err(|failure| failure.to_string())?)
+    let printed = look_into(members, pod, &[SCRIPT, "bash", VOLUME])?;
+    read(&printed.unwrap_or_default())
 }
 
 /// `standby 3 0/5A8`, or nothing.

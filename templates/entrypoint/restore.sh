@@ -66,6 +66,10 @@ restore_data() {
 # the log says so.
 unpack() {
   local need free used
+  if [ "$(stat -c %s "$Q_TAR" 2>/dev/null)" != "$Q_BYTES" ]; then
+    give_up "the backup $Q_TAR is not there any more, or not whole"
+    return 1
+  fi
   { remove_tree "$UNPACKED" && as_postgres rm -f "$UNPACKED_COMPLETE" && as_postgres mkdir -m 0700 "$UNPACKED"; } ||
     die "cannot write to $VOLUME"
   # In kB, with a little for what the server writes when it starts.
@@ -76,10 +80,6 @@ unpack() {
     while read -r used _; do free=$((free + used)); done < <(as_postgres du -sk "$PGDATA" "$BEFORE_RESTORE" 2>/dev/null)
     if [ "$need" -ge "$free" ]; then
       give_up "the volume of pod $ORDINAL has no room for the backup, not even without the old data"
-      return 1
-    fi
-    if [ "$(stat -c %s "$Q_TAR" 2>/dev/null)" != "$Q_BYTES" ]; then
-      give_up "the backup $Q_TAR is not there any more, or not whole"
       return 1
     fi
     # From here on there is no way back. The plugin looks for the mark under the same lock.
@@ -191,7 +191,7 @@ start_restored() {
     1)
       stop_server
       [ -z "$STOPPING" ] || exit 143
-      give_up "nobody can set the passwords in the restored data as $SUPERUSER, see above: the backup is of a cluster with another user, or with another pg_hba.conf"
+      give_up "nobody can set the passwords in the restored data as $SUPERUSER: $REFUSED (a backup of a cluster with another user or another pg_hba.conf lets nobody in)"
       return 1
       ;;
     *)
@@ -203,12 +203,14 @@ start_restored() {
 }
 
 # try_set_passwords: a server that is slow, or not ready yet, is asked again for as long as
-# it runs and the restore is wanted; then this returns 2. Returns 1 when it refuses.
+# it runs and the restore is wanted; then this returns 2. Returns 1 when it refuses, with
+# its words in REFUSED.
 try_set_passwords() {
   local answer
   until answer=$(set_passwords 2>&1); do
     [ -z "$STOPPING" ] || return 2
-    say "could not set the passwords: $(refusal_in "$answer")"
+    REFUSED=$(refusal_in "$answer")
+    say "could not set the passwords: $REFUSED"
     ! is_refused "$answer" || return 1
     pause 2
     child_runs && ! record_changed || return 2
@@ -320,7 +322,8 @@ give_up() {
   withdraw_restore || die "cannot write in $BACKUPS"
   if [ -e "$UNPACKED_COMPLETE" ]; then
     undo_swap || die "cannot put the old data back into $PGDATA"
-  else
+  elif [ -d "$PGDATA" ]; then
+    # Without data in their place, it may be what an earlier attempt kept.
     remove_tree "$UNPACKED"
   fi
   data_shape

@@ -270,7 +270,7 @@ SQL
 # waits for a synchronous standby.
 outcome() {
   local answer='' deadline=$(($(elapsed) + $1))
-  while [ -n "$XID" ] && [ "$(elapsed)" -lt "$deadline" ]; do
+  while [ -n "$XID" ]; do
     answer=$(sql <<<"SELECT txid_status($XID)" 2>/dev/null)
     case $answer in
       committed | aborted)
@@ -278,6 +278,7 @@ outcome() {
         return
         ;;
     esac
+    [ "$(elapsed)" -lt "$deadline" ] || break
     pause 0.2
   done
   printf unknown
@@ -354,6 +355,7 @@ trial() {
   refuse_blocked "$TRIAL_PATIENCE"
   [ ! -e "$WORK/reason" ] || IFS= read -r reason <"$WORK/reason"
   case $reason in
+    ended) fail "statements of $NAME end the transaction in which they are tried, which no dump of pg_dump does; what stands before them may be in database $DATABASE" ;;
     locks)
       refuse "the dump has more objects than the server can lock in one transaction: raise max_locks_per_transaction in the block's pg_config (it is $(sql <<<'SHOW max_locks_per_transaction')), and apply"
       ;;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Output};
 
-use crate::support::{Sandbox, TOOLS, Tools};
+use crate::support::{Sandbox, TOOLS, Tools, job_script};
 
 const FILE: &str = "b007-20260504T020000Z.dump";
 
@@ -21,20 +21,13 @@ const GOSU: &str = "#!/bin/bash\nUSER_IS=$1 exec \"${@:2}\"\n";
 
 /// Runs the whole job with more arguments, its directories in the sandbox.
 fn run(sandbox: &Sandbox, arguments: &[&str]) -> Output {
-    for (name, text) in [
+    sandbox.fakes(&[
         ("pg_dump", PG_DUMP),
         ("pg_restore", PG_RESTORE),
         ("gosu", GOSU),
-    ] {
-        let name = format!("fakes/{name}");
-        sandbox.write(&name, text);
-        let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(sandbox.path(&name), executable).unwrap();
-    }
-    std::fs::create_dir_all(sandbox.path("tmp")).unwrap();
-    let fakes = sandbox.path("fakes");
-    Command::new("/bin/bash")
-        .args(["-c", &script(), "capture"])
+    ]);
+    sandbox
+        .job("capture", |script| script)
         .args([
             "cluster=s/db",
             "id=b007",
@@ -51,24 +44,8 @@ fn run(sandbox: &Sandbox, arguments: &[&str]) -> Output {
         ])
         .arg(format!("file={FILE}"))
         .args(arguments)
-        .env_clear()
-        .env("PATH", format!("{}:{}", fakes.display(), sandbox.tools()))
-        .env("SANDBOX", sandbox.path(""))
         .output()
         .expect("start bash")
-}
-
-fn script() -> String {
-    let part = |name: &str| {
-        let path = format!("{}/templates/{name}.sh", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read_to_string(path).unwrap()
-    };
-    let whole = ["entrypoint/session", "jobs/common", "jobs/capture"]
-        .map(part)
-        .join("\n");
-    whole
-        .replace("BACKUPS=/backups", "BACKUPS=$SANDBOX/backups")
-        .replace("/tmp/", "$SANDBOX/tmp/")
 }
 
 fn files(sandbox: &Sandbox) -> Vec<String> {
@@ -233,7 +210,7 @@ fn a_checksum_that_cannot_be_written_is_no_damage() {
 
 #[test]
 fn sizes_are_spelled_as_in_the_lists() {
-    let functions = script();
+    let functions = job_script("capture");
     let functions = functions.split("# --- One backup").next().unwrap();
     for (bytes, human, whole) in [
         (0, "0 B", "0 B"),

@@ -1,6 +1,5 @@
 //! The job that restores, when the connection ends before the server's reply to its COMMIT.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use crate::support::{Sandbox, TOOLS, Tools};
@@ -25,7 +24,7 @@ const PSQL: &str = r#"#!/bin/bash
 sql=$(cat)
 case $sql in
   *pg_is_in_recovery*) echo 'f|t' ;;
-  *backend_xid*) [ ! -e "$SANDBOX/restoring" ] || cat "$SANDBOX/xid" ;;
+  *backend_xid*) [ ! -e "$SANDBOX/restoring" ] || { cat "$SANDBOX/xid"; : >"$SANDBOX/asked"; } ;;
   *"txid_status(777)"*) cat "$SANDBOX/outcome" ;;
   *voodu_df*) echo 99999999999 ;;
   *pg_database_size*) echo 1 ;;
@@ -59,63 +58,35 @@ fn run(
 ) -> (i32, String) {
     let is_late = patience == "60";
     let sandbox = Sandbox::new(tools);
-    for (name, text) in [
+    sandbox.fakes(&[
         ("pg_restore", PG_RESTORE),
         ("psql", PSQL),
         ("gosu", GOSU),
         ("voodu-postgres", REHEARSE),
-    ] {
-        let name = format!("fakes/{name}");
-        sandbox.write(&name, text);
-        let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(sandbox.path(&name), executable).unwrap();
-    }
-    std::fs::create_dir_all(sandbox.path("tmp")).unwrap();
+    ]);
     sandbox.write("xid", xid);
     sandbox.write("fails", fails);
     sandbox.write("outcome", if is_late { "in progress" } else { outcome });
     sandbox.write("backups/b001.dump", "PGDMP and the rest");
-    let part = |name: &str| {
-        let path = format!("{}/templates/{name}.sh", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read_to_string(path).unwrap()
-    };
-    let script = ["entrypoint/session", "jobs/common", "jobs/restore"].map(part);
-    let script = script.join("\n");
-    let script = script
-        .replace("BACKUPS=/backups", "BACKUPS=$SANDBOX/backups")
-        .replace("/tmp/", "$SANDBOX/tmp/")
-        .replace("/job/voodu-postgres", "$SANDBOX/fakes/voodu-postgres")
-        .replace("$(outcome 60)", &format!("$(outcome {patience})"));
     let file = format!("file={}", sandbox.path("backups/b001.dump").display());
-    let mut job = Command::new("/bin/bash")
-        .args([
-            "-c",
-            &script,
-            "restore",
-            "cluster=s/db",
-            "id=r001",
-            "container=c",
-        ])
+    let waits = format!("$(outcome {patience})");
+    let mut job = sandbox
+        .job("restore", |script| script.replace("$(outcome 60)", &waits))
+        .args(["cluster=s/db", "id=r001", "container=c"])
         .args([
             "name=b001.dump",
             "target=0",
             "user=u",
             "database=d",
             "port=1",
-            &file,
         ])
-        .env_clear()
-        .env(
-            "PATH",
-            format!("{}:{}", sandbox.path("fakes").display(), sandbox.tools()),
-        )
-        .env("SANDBOX", sandbox.path(""))
+        .arg(file)
         .stdout(Stdio::piped())
         .spawn()
         .expect("start bash");
     let pid = job.id().to_string();
     for _ in 0..100 {
-        if sandbox.path("restoring").exists() || job.try_wait().unwrap().is_some() {
+        if sandbox.path("asked").exists() || job.try_wait().unwrap().is_some() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));

@@ -243,3 +243,22 @@ fn a_pod_that_has_only_an_older_password_names_the_way_out() {
     );
     assert!(!starting.contains("vd apply"), "{starting}");
 }
+
+/// Killed after it had removed the backup, it finds the request again.
+#[test]
+fn what_a_failed_restore_kept_outlives_a_kill() {
+    for tools in TOOLS {
+        let sandbox = Sandbox::new(tools);
+        sandbox.write("volume/.voodu-unpacked/rows", "restored\n");
+        std::fs::remove_dir(sandbox.path("volume/pgdata")).unwrap();
+        let script = format!(
+            "{SAYS}\nV_STATE=maintenance V_PRIMARY=0 Q_TAR=$BACKUPS/x Q_BYTES=7 Q_CHECKED=yes\nunpack 2>&1; cat \"$UNPACKED/rows\""
+        );
+        let said = sandbox.output(&script);
+        assert!(
+            said.contains("is not there any more, or not whole"),
+            "{said}"
+        );
+        assert!(said.ends_with("restored\n"), "{said}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Runs functions of the pods' scripts in bash, without a container.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -101,6 +102,30 @@ impl Sandbox {
         String::from_utf8(output.stdout).expect("utf-8 from a script")
     }
 
+    /// Puts programs of that text before the tools of [`Sandbox::job`].
+    pub fn fakes(&self, programs: &[(&str, &str)]) {
+        for (name, text) in programs {
+            let name = format!("fakes/{name}");
+            self.write(&name, text);
+            let executable = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(self.path(&name), executable).expect("chmod");
+        }
+    }
+
+    /// The script of a job as its container runs it, with the sandbox's directories and the programs of
+    /// [`Sandbox::fakes`]; `change` sees its text first.
+    pub fn job(&self, name: &str, change: impl FnOnce(String) -> String) -> Command {
+        std::fs::create_dir_all(self.path("tmp")).expect("make a directory");
+        let script = job_script(name);
+        let path = format!("{}:{}", self.path("fakes").display(), self.tools());
+        let mut job = Command::new("/bin/bash");
+        job.args(["-c", &change(script), name])
+            .env_clear()
+            .env("PATH", path)
+            .env("SANDBOX", self.path(""));
+        job
+    }
+
     /// Where the tools are found.
     pub fn tools(&self) -> String {
         match self.tools {
@@ -108,6 +133,19 @@ impl Sandbox {
             Tools::Busybox => busybox_directory().display().to_string(),
         }
     }
+}
+
+/// A job's whole script, with a sandbox's directories in the place of its container's.
+pub fn job_script(name: &str) -> String {
+    let script = ["entrypoint/session", "jobs/common", &format!("jobs/{name}")].map(|part| {
+        let path = format!("{}/templates/{part}.sh", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("read a part")
+    });
+    let script = script.join("\n");
+    script
+        .replace("BACKUPS=/backups", "BACKUPS=$SANDBOX/backups")
+        .replace("/tmp/", "$SANDBOX/tmp/")
+        .replace("/job/voodu-postgres", "$SANDBOX/fakes/voodu-postgres")
 }
 
 /// `script` after the pods' scripts, all but the one that runs a pod.

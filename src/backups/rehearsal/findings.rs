@@ -19,6 +19,8 @@ const TOLD: usize = 5;
 /// What is missing or in the way; nothing of it when the dump can be restored.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
+    /// A statement ended the transaction of the rehearsal itself.
+    pub(super) ended: bool,
     /// The transaction needs more locks than the server has.
     locks: bool,
     /// Objects that are not in the dump and depend on what it replaces.
@@ -72,9 +74,12 @@ impl Findings {
         }
     }
 
-    /// Why the dump cannot be restored: `locks` when the server has too few, else a sentence without
-    /// its full stop. None when it can.
+    /// Why the dump cannot be restored: `ended` when it ended the transaction, `locks` when the server
+    /// has too few, else a sentence without its full stop. None when it can.
     pub(crate) fn refusal(&self) -> Option<String> {
+        if self.ended {
+            return Some("ended".to_owned());
+        }
         if self.locks {
             return Some("locks".to_owned());
         }

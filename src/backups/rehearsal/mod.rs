@@ -3,7 +3,9 @@
 //!
 //! Nothing of a dump is text to us. `pg_restore` sends its statements to the server itself; it connects
 //! through this process, which puts each of them between savepoints (postgres manual, SAVEPOINT) and
-//! lets no COMMIT through. So all that would fail is known at once, and nothing is changed.
+//! keeps the COMMIT of `pg_restore` back. So all that would fail is known at once, and nothing is changed.
+//! A file that `pg_dump` did not make can have a COMMIT among its own statements: that is noticed, and no
+//! further statement runs.
 
 mod findings;
 mod protocol;
@@ -98,6 +100,8 @@ struct Session {
 enum Outcome {
     Done,
     Failed(Message),
+    /// It ended the transaction.
+    Ended,
 }
 
 impl Session {
@@ -130,7 +134,12 @@ impl Session {
                     Message::completed(&tag).write(&mut self.client)?;
                     Message::ready().write(&mut self.client)?;
                 }
-                b'Q' => self.rehearse(&message)?,
+                b'Q' => {
+                    self.rehearse(&message)?;
+                    if self.findings.ended {
+                        break;
+                    }
+                }
                 kind => bail!("pg_restore sent a message of type {kind}"),
             }
         }
@@ -142,6 +151,10 @@ impl Session {
     fn rehearse(&mut self, query: &Message) -> anyhow::Result<()> {
         query.write(&mut self.server)?;
         match self.relay()? {
+            Outcome::Ended => {
+                self.findings.ended = true;
+                return Ok(());
+            }
             Outcome::Done => self.ask(NEXT)?,
             Outcome::Failed(error) => {
                 self.findings.add(&error, query.sql());
@@ -171,6 +184,7 @@ impl Session {
         loop {
             let message = self.hear()?;
             match message.kind {
+                b'Z' if message.is_idle() => return Ok(Outcome::Ended),
                 b'Z' => return Ok(outcome),
                 b'G' => bail!("the dump has data where none were asked for"),
                 b'E' => outcome = Outcome::Failed(message.clone()),

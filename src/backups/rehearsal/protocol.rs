@@ -82,6 +82,11 @@ impl Message {
         to.write_all(&bytes)
     }
 
+    /// Whether the server says that no transaction is open any more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.kind == b'Z' && self.body == b"I"
+    }
+
     /// Whether it is the server's request for one more message of the login.
     pub(super) fn asks_for_password(&self) -> bool {
         let code = self

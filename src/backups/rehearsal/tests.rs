@@ -41,7 +41,11 @@ fn server() -> (SocketAddr, mpsc::Receiver<String>) {
             } else {
                 Message::completed("OK").write(&mut client).unwrap();
             }
-            Message::ready().write(&mut client).unwrap();
+            let mut ready = Message::ready();
+            if sql.contains("COMMIT") {
+                ready.body = b"I".to_vec();
+            }
+            ready.write(&mut client).unwrap();
         }
     });
     (address, queries)
@@ -131,6 +135,25 @@ fn every_statement_is_tried_and_nothing_is_committed() {
     assert_eq!(asked, expected);
     let refusal = findings.refusal().unwrap();
     assert!(refusal.contains("replaces: view v. Drop them"), "{refusal}");
+}
+
+/// No dump of `pg_dump` does that.
+#[test]
+fn a_statement_that_ends_the_transaction_is_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let (address, queries) = server();
+    let findings = thread::scope(|scope| {
+        let rehearsing = scope.spawn(|| rehearse(&socket, address).unwrap());
+        let restoring = scope.spawn(|| restore(&socket, &[b"SELECT 1; COMMIT; SELECT 2"]));
+        let findings = rehearsing.join().unwrap();
+        // It is hung up on.
+        restoring.join().unwrap_err();
+        findings
+    });
+    assert_eq!(findings.refusal().as_deref(), Some("ended"));
+    let asked: Vec<_> = queries.iter().skip(2).collect();
+    assert_eq!(asked, ["SELECT 1; COMMIT; SELECT 2", "ROLLBACK", ""]);
 }
 
 /// As `pg_restore` does when it is stopped while a statement waits for a lock.

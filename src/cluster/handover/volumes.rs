@@ -1,5 +1,5 @@
-//! Pods whose servers cannot be asked, by what their volumes hold: which of them has the most, and the
-//! return of a former primary whose successor lost its data.
+//! Pods whose servers cannot be asked, by what their volumes hold: which of them has the most, and which
+//! may take over from a primary that lost its data.
 
 use crate::cluster::handover::gate::{Facts, Way, Wish};
 use crate::cluster::remains::{Data, Held};

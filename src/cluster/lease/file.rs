@@ -38,13 +38,14 @@ impl LeaseFile {
         text(&self.file)?.parse().ok()
     }
 
-    /// Replaces what is in the file. On a full disk it stays empty: the lock holds without it.
+    /// Replaces what is in the file, in the block that it has: a full disk keeps that. Where there is none
+    /// yet it stays empty, and the lock holds without it.
     pub(super) fn write(&self, text: &str) {
         let mut file = &self.file;
         let written = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| file.write_all(text.as_bytes()));
+            .rewind()
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.set_len(text.len() as u64));
         if written.is_err() {
             file.set_len(0).ok();
         }
